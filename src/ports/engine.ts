@@ -1,0 +1,74 @@
+import type { Readable } from 'node:stream'
+import type { Digest } from '../oci/digest.ts'
+import type { Platform } from '../oci/platform.ts'
+
+/** What kind of engine answers, and how it keeps images: that decides the cheapest transport. */
+export interface EngineInfo {
+  readonly product: 'docker' | 'podman'
+  readonly version: string
+  readonly apiVersion: string
+  /** `classic`: a graph driver, layers uncompressed. `containerd`: blobs as they were pulled or built. */
+  readonly store: 'classic' | 'containerd'
+  readonly platform: Platform
+  /** Where it was reached: `unix:///var/run/docker.sock`. */
+  readonly host: string
+}
+
+/** An image as the engine describes it, for the platform that its inspect answers. */
+export interface EngineImage {
+  readonly id: Digest
+  readonly platform: Platform
+  /** Uncompressed bytes, as the engine counts them. */
+  readonly size: number
+  readonly repoTags: readonly string[]
+  readonly diffIDs: readonly Digest[]
+  readonly entrypoint: readonly string[]
+  readonly cmd: readonly string[]
+}
+
+/** Registry credentials for one push, sent to the engine in `X-Registry-Auth`. */
+export interface EngineAuth {
+  readonly username: string
+  readonly password: string
+  readonly registry: string
+}
+
+/** What the engine says of one layer while it pushes. Unknown byte counts are left out. */
+export interface EnginePushProgress {
+  readonly layer: string
+  readonly status: string
+  readonly current?: number
+  readonly total?: number
+}
+
+export interface EngineImages {
+  info(signal?: AbortSignal): Promise<EngineInfo>
+  /** @throws ImgctlError IMAGE_NOT_FOUND, ENGINE_UNREACHABLE, ENGINE_ERROR */
+  inspectImage(reference: string, signal?: AbortSignal): Promise<EngineImage>
+}
+
+export interface EngineExport {
+  /** The docker-save archive (tar) of one image. Destroying the stream aborts the engine's request. */
+  exportImage(reference: string, signal?: AbortSignal): Promise<Readable>
+}
+
+export interface EnginePush {
+  tagImage(source: string, target: string, signal?: AbortSignal): Promise<void>
+  /** Removes the tag only, never another tag or a parent. Does nothing when the tag is gone. */
+  untagImage(target: string): Promise<void>
+  /** Tags in the engine whose last part (after `:`) starts with `prefix`. */
+  listTags(tagPrefix: string, signal?: AbortSignal): Promise<string[]>
+  /**
+   * Pushes `target` and answers the manifest digest that the engine reported.
+   *
+   * @throws ImgctlError REGISTRY_UNREACHABLE when the engine cannot reach the registry (another transport
+   *   may); AUTH_REQUIRED, FORBIDDEN, REGISTRY_ERROR, ENGINE_ERROR (also for a stream that ends without proof)
+   */
+  pushImage(
+    target: string,
+    auth: EngineAuth | undefined,
+    options: { readonly signal?: AbortSignal; readonly onProgress?: (progress: EnginePushProgress) => void },
+  ): Promise<{ readonly digest: Digest }>
+}
+
+export interface Engine extends EngineImages, EngineExport, EnginePush {}

@@ -1,0 +1,78 @@
+import type { Readable } from 'node:stream'
+import type { Digest } from '../oci/digest.ts'
+import type { Descriptor } from '../oci/manifest.ts'
+
+/** Where a repository is, and how to be let in. */
+export interface RepositoryLocation {
+  /** host or host:port */
+  readonly host: string
+  /** false: plain HTTP, meant for loopback */
+  readonly secure: boolean
+  /** Path without the host: `default/team/app`. */
+  readonly repository: string
+  readonly credentials?: { readonly username: string; readonly password: string }
+}
+
+export interface ManifestContent {
+  readonly digest: Digest
+  readonly mediaType: string
+  readonly bytes: Uint8Array
+}
+
+export interface BlobReader {
+  /** Bytes of the blob when the repository has it, undefined when not. An error is never "not there". */
+  blobSize(digest: Digest, signal?: AbortSignal): Promise<number | undefined>
+  /** The blob's bytes, verified: the stream errors with DIGEST_MISMATCH when they do not hash to `digest`. */
+  readBlob(descriptor: Pick<Descriptor, 'digest' | 'size'>, signal?: AbortSignal): Promise<Readable>
+}
+
+export interface ManifestReader {
+  /** @throws ImgctlError IMAGE_NOT_FOUND, DIGEST_MISMATCH, AUTH_REQUIRED ... */
+  readManifest(reference: Digest | string, signal?: AbortSignal): Promise<ManifestContent>
+  /** The digest of a tag or manifest, undefined when it is not there. */
+  manifestDigest(reference: Digest | string, signal?: AbortSignal): Promise<Digest | undefined>
+}
+
+export interface BlobWriter {
+  /**
+   * Uploads a blob whose digest is known.
+   *
+   * @param open opens the bytes from `offset` on; called again when the transfer has to go on elsewhere
+   * @param onBytes called with the bytes that went out since the last call (negative when bytes are sent again)
+   */
+  writeBlob(
+    descriptor: Pick<Descriptor, 'digest' | 'size'>,
+    open: (offset: number) => Readable | Promise<Readable>,
+    options?: { readonly signal?: AbortSignal; readonly onBytes?: (bytes: number) => void },
+  ): Promise<void>
+  /**
+   * Uploads a stream whose digest and size are known only at its end (`finish` is called after the stream
+   * ended). Chunks in flight are kept so that a failed chunk is sent again.
+   */
+  writeStream(
+    stream: Readable,
+    finish: () => Pick<Descriptor, 'digest' | 'size'>,
+    options?: { readonly signal?: AbortSignal; readonly onBytes?: (bytes: number) => void },
+  ): Promise<void>
+  /** Asks the registry to link a blob of another of its repositories. False: upload it. */
+  mountBlob(digest: Digest, from: string, signal?: AbortSignal): Promise<boolean>
+}
+
+export interface ManifestWriter {
+  /** @returns the digest that the registry confirmed (and that equals the digest of `bytes`) */
+  writeManifest(
+    reference: Digest | string,
+    mediaType: string,
+    bytes: Uint8Array,
+    signal?: AbortSignal,
+  ): Promise<Digest>
+  /** Deletes a manifest or untags. Nothing happens when it is gone. */
+  deleteManifest(reference: Digest | string, signal?: AbortSignal): Promise<void>
+}
+
+/** One repository of one registry. Every failure names the registry, the method and the redacted URL. */
+export interface Repository extends BlobReader, BlobWriter, ManifestReader, ManifestWriter {
+  readonly location: RepositoryLocation
+}
+
+export type OpenRepository = (location: RepositoryLocation) => Repository

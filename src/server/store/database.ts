@@ -1,0 +1,23 @@
+import { Kysely, type Migration, Migrator, type Transaction } from 'kysely'
+import * as initial from './migrations/001-initial.ts'
+import type { Database } from './schema.ts'
+import { sqliteDialect } from './sqlite.ts'
+
+export type Db = Kysely<Database>
+/** Inside `db.transaction()` use only this: there is one connection, and `db` would wait for it for ever. */
+export type Trx = Transaction<Database>
+
+/** In the order of their names; one that has been released is never changed. */
+const MIGRATIONS: Record<string, Migration> = { '001-initial': initial }
+
+/** Opens the database file (created when absent) and brings its tables up to date. */
+export async function openDatabase(file: string): Promise<Db> {
+  const db = new Kysely<Database>({ dialect: sqliteDialect(file) })
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } })
+  const { error } = await migrator.migrateToLatest()
+  if (error) {
+    await db.destroy()
+    throw error
+  }
+  return db
+}

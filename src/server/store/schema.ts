@@ -1,0 +1,177 @@
+import type { Generated } from 'kysely'
+
+/**
+ * The tables. Times are integers, milliseconds since 1970 UTC; booleans are 0 or 1; columns named `...Json`
+ * hold JSON text. Digests are `sha256:hex`.
+ */
+export interface Database {
+  organizations: OrganizationTable
+  users: UserTable
+  memberships: MembershipTable
+  api_keys: ApiKeyTable
+  registries: RegistryTable
+  repositories: RepositoryTable
+  blobs: BlobTable
+  blob_links: BlobLinkTable
+  manifests: ManifestTable
+  manifest_references: ManifestReferenceTable
+  tags: TagTable
+  uploads: UploadTable
+  images: ImageTable
+  image_events: ImageEventTable
+}
+
+export interface OrganizationTable {
+  id: string
+  slug: string
+  name: string
+  imageQuota: number
+  createdAt: number
+}
+
+export interface UserTable {
+  id: string
+  name: string
+  email: string | null
+  createdAt: number
+}
+
+export interface MembershipTable {
+  organizationId: string
+  userId: string
+  permissionsJson: string
+}
+
+export interface ApiKeyTable {
+  id: string
+  organizationId: string
+  userId: string
+  name: string
+  /** SHA-256 of the value, hex: the value itself is never stored. */
+  hash: string
+  /** What a list shows: the first 4 and last 3 characters. */
+  masked: string
+  permissionsJson: string
+  createdAt: number
+  expiresAt: number | null
+  lastUsedAt: number | null
+}
+
+/** A private registry that the organization's images may be fetched from. */
+export interface RegistryTable {
+  id: string
+  organizationId: string
+  name: string
+  host: string
+  secure: number
+  username: string
+  /** Encrypted with the server's key file; see identity/sealed.ts. */
+  sealedPassword: string
+  project: string
+  isDefault: number
+  createdAt: number
+  updatedAt: number
+}
+
+/** A repository of the embedded registry; `path` is without the organization's slug. */
+export interface RepositoryTable {
+  id: Generated<number>
+  organizationId: string
+  path: string
+  createdAt: number
+}
+
+export interface BlobTable {
+  digest: string
+  size: number
+  createdAt: number
+}
+
+/** Makes a blob visible in one repository. `touchedAt`: last time a push relied on it (upload, mount, HEAD). */
+export interface BlobLinkTable {
+  repositoryId: number
+  digest: string
+  touchedAt: number
+}
+
+export interface ManifestTable {
+  repositoryId: number
+  digest: string
+  mediaType: string
+  size: number
+  content: Uint8Array
+  subject: string | null
+  artifactType: string | null
+  annotationsJson: string | null
+  createdAt: number
+  /** As for blob links: an untagged manifest is kept until the grace time after this has passed. */
+  touchedAt: number
+}
+
+/** What a manifest needs to stay whole: its config and layers, or the manifests of an index. */
+export interface ManifestReferenceTable {
+  repositoryId: number
+  manifestDigest: string
+  digest: string
+  kind: 'blob' | 'manifest'
+}
+
+export interface TagTable {
+  repositoryId: number
+  tag: string
+  digest: string
+  updatedAt: number
+  /** Set for staging tags only. */
+  expiresAt: number | null
+}
+
+/** An upload session. The bytes received are the length of its file. */
+export interface UploadTable {
+  id: string
+  repositoryId: number
+  createdAt: number
+  expiresAt: number
+}
+
+export interface ImageTable {
+  id: string
+  organizationId: string
+  /** `repository:tag` */
+  name: string
+  repository: string
+  tag: string
+  digest: string | null
+  sourceJson: string
+  state: string
+  step: string | null
+  reasonJson: string | null
+  enabled: number
+  general: number
+  sizeBytes: number | null
+  entrypointJson: string | null
+  platform: string | null
+  labelsJson: string
+  visibility: 'private' | 'public'
+  description: string | null
+  createdBy: string | null
+  createdAt: number
+  updatedAt: number
+  lastUsedAt: number | null
+  /** When the present state began: each state has its own clock. */
+  stateSince: number
+  attempt: number
+  nextAttemptAt: number
+  leaseOwner: string | null
+  leaseUntil: number | null
+}
+
+export interface ImageEventTable {
+  id: Generated<number>
+  imageId: string
+  at: number
+  type: string
+  state: string | null
+  reasonJson: string | null
+  actor: string | null
+  digest: string | null
+}

@@ -1,0 +1,49 @@
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { SqliteDialect } from 'kysely'
+
+/** How long a statement waits for another process's write before it fails. */
+const BUSY_TIMEOUT_MS = 10_000
+/** Statements kept prepared; Kysely's SQL texts are few and repeat. */
+const MAX_PREPARED = 500
+const RETURNS_ROWS = /^\s*(?:select|with|pragma|explain|values)\b|\breturning\b/i
+
+/**
+ * Kysely on `node:sqlite`: write-ahead log, and a commit that returns only when the data is on disk
+ * (https://www.sqlite.org/pragma.html#pragma_synchronous, FULL).
+ */
+export function sqliteDialect(file: string): SqliteDialect {
+  const database = new DatabaseSync(file)
+  database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+    PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
+  const prepared = new Map<string, Statement>()
+  return new SqliteDialect({
+    database: {
+      close: () => database.close(),
+      prepare(sql) {
+        const known = prepared.get(sql)
+        if (known) return known
+        const statement = adapt(sql, database.prepare(sql))
+        if (prepared.size >= MAX_PREPARED) prepared.clear()
+        prepared.set(sql, statement)
+        return statement
+      },
+    },
+  })
+}
+
+interface Statement {
+  readonly reader: boolean
+  all(parameters: readonly unknown[]): unknown[]
+  run(parameters: readonly unknown[]): { changes: number | bigint; lastInsertRowid: number | bigint }
+  iterate(parameters: readonly unknown[]): IterableIterator<unknown>
+}
+
+/** The shape of better-sqlite3 that Kysely's dialect was written for. */
+function adapt(sql: string, statement: StatementSync): Statement {
+  return {
+    reader: RETURNS_ROWS.test(sql),
+    all: (parameters) => statement.all(...(parameters as SQLInputValue[])),
+    run: (parameters) => statement.run(...(parameters as SQLInputValue[])),
+    iterate: (parameters) => statement.iterate(...(parameters as SQLInputValue[])),
+  }
+}

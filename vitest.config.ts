@@ -1,0 +1,40 @@
+import { defineConfig } from 'vitest/config'
+
+const COMMON = { pool: 'forks', testTimeout: 60_000, hookTimeout: 120_000 } as const
+
+/**
+ * unit: no process, no network beyond loopback. integration: real engines and registries, and our server
+ * in-process. acceptance: the built program as a process. The real services start once for a whole run.
+ */
+export default defineConfig({
+  test: {
+    // Engines share two cores with the tests: more workers only make each slower.
+    maxWorkers: 2,
+    projects: [
+      {
+        test: {
+          ...COMMON,
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/integration/**', 'test/acceptance/**', 'test/services.test.ts'],
+        },
+      },
+      {
+        test: {
+          ...COMMON,
+          name: 'integration',
+          include: ['test/integration/**/*.test.ts', 'test/services.test.ts'],
+          globalSetup: ['test/services/global-setup.ts'],
+        },
+      },
+      {
+        test: {
+          ...COMMON,
+          name: 'acceptance',
+          include: ['test/acceptance/**/*.test.ts'],
+          globalSetup: ['test/services/global-setup.ts'],
+        },
+      },
+    ],
+  },
+})
