@@ -13,7 +13,6 @@ const HOST_PARTS = {
   conmon: { program: 'conmon', package: 'conmon' },
   netavark: { program: '/usr/lib/podman/netavark', package: 'netavark' },
   registry: { program: 'docker-registry', package: 'docker-registry' },
-  htpasswd: { program: 'htpasswd', package: 'apache2-utils' },
   skopeo: { program: 'skopeo', package: 'skopeo' },
   busybox: { program: '/bin/busybox', package: 'busybox-static' },
   debootstrap: { program: 'debootstrap', package: 'debootstrap' },
