@@ -1,14 +1,27 @@
 import { startDockerClassic } from './docker-classic.ts'
+import { startDockerContainerd } from './docker-containerd.ts'
 import type { Engine, EngineAddress } from './engine.ts'
-import { installPrerequisites, type MissingParts, type PartName } from './install.ts'
+import { findProgram, installPrerequisites, type MissingParts, type PartName } from './install.ts'
+import { startPodman } from './podman.ts'
 import { type Credentials, REGISTRY_USER, type RegistryAddress, startRegistry } from './registry.ts'
 import { createRunFolder, removeRunFolder, sweepDeadRuns } from './run-folder.ts'
+import { sidRootPath } from './sid-root.ts'
 
 /** What a test learns of each service when it is available. */
 export interface ServiceAddresses {
+  /** Docker Engine 20.10 with the overlay2 store. */
   dockerClassic: EngineAddress & { logPath: string }
+  /** Docker Engine 28.5 with the containerd store. */
+  dockerContainerd: EngineAddress & { logPath: string }
+  podman: EngineAddress & { logPath: string }
+  /** CNCF distribution, open to all. */
   registry: RegistryAddress & { logPath: string; storagePath: string }
+  /** CNCF distribution behind basic auth. */
   privateRegistry: RegistryAddress & Credentials & { logPath: string; storagePath: string }
+  /** The functions of tools.ts that run programs of the sid root: docker, crane, oras, skopeo. */
+  tools: { sidRoot: string }
+  /** `hostSkopeo` of tools.ts. */
+  hostSkopeo: { program: string }
 }
 
 export type ServiceName = keyof ServiceAddresses
@@ -36,6 +49,8 @@ interface Definition<A> {
 
 const DEFINITIONS: { [N in ServiceName]: Definition<ServiceAddresses[N]> } = {
   dockerClassic: { needs: ['dockerd'], start: async (folder) => engine(await startDockerClassic(folder)) },
+  dockerContainerd: { needs: ['sid'], start: async (folder) => engine(await startDockerContainerd(folder)) },
+  podman: { needs: ['podman', 'conmon'], start: async (folder) => engine(await startPodman(folder)) },
   registry: {
     needs: ['registry'],
     start: async (folder) => {
@@ -49,6 +64,11 @@ const DEFINITIONS: { [N in ServiceName]: Definition<ServiceAddresses[N]> } = {
       const { stop, ...address } = await startRegistry(folder, { name: 'private', auth: true })
       return { address: { ...address, ...REGISTRY_USER }, stop }
     },
+  },
+  tools: { needs: ['sid'], start: async () => ({ address: { sidRoot: sidRootPath() } }) },
+  hostSkopeo: {
+    needs: ['skopeo'],
+    start: async () => ({ address: { program: findProgram('skopeo') ?? 'skopeo' } }),
   },
 }
 
