@@ -167,7 +167,7 @@ function componentProblem(
 function firstBadSeparator(component: string): number {
   if (/^[._-]/.test(component)) return 0
   const doubled = /\.[._-]|_{3}|_-|_\.|-_|-\./.exec(component)
-  return doubled ? doubled.index + 1 : component.length - 1
+  return doubled ? doubled.index + doubled[0].length - 1 : component.length - 1
 }
 
 function checkTag(text: string, tag: string, start: number): ReferenceProblem | undefined {
