@@ -148,7 +148,10 @@ export interface ImageTable {
   enabled: number
   general: number
   sizeBytes: number | null
+  /** What a user gave; it wins over the image's own. */
   entrypointJson: string | null
+  /** What the image's config says (entrypoint and command), known after validation. */
+  ownEntrypointJson: string | null
   platform: string | null
   labelsJson: string
   visibility: 'private' | 'public'

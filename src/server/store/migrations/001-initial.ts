@@ -63,7 +63,7 @@ const STATEMENTS = [
     "organizationId" TEXT NOT NULL REFERENCES organizations(id) ON DELETE CASCADE,
     name TEXT NOT NULL, repository TEXT NOT NULL, tag TEXT NOT NULL, digest TEXT, "sourceJson" TEXT NOT NULL,
     state TEXT NOT NULL, step TEXT, "reasonJson" TEXT, enabled INTEGER NOT NULL, general INTEGER NOT NULL,
-    "sizeBytes" INTEGER, "entrypointJson" TEXT, platform TEXT, "labelsJson" TEXT NOT NULL,
+    "sizeBytes" INTEGER, "entrypointJson" TEXT, "ownEntrypointJson" TEXT, platform TEXT, "labelsJson" TEXT NOT NULL,
     visibility TEXT NOT NULL, description TEXT, "createdBy" TEXT,
     "createdAt" INTEGER NOT NULL, "updatedAt" INTEGER NOT NULL, "lastUsedAt" INTEGER,
     "stateSince" INTEGER NOT NULL, attempt INTEGER NOT NULL, "nextAttemptAt" INTEGER NOT NULL,

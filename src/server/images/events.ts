@@ -1,0 +1,32 @@
+import type { ImageState, Reason } from '../../contract/image.ts'
+import type { Trx } from '../store/database.ts'
+
+/** What can happen to an image; the names are part of the wire contract (`ImageEvent.type`). */
+export type EventType = 'created' | 'state' | 'retry' | 'updated' | 'toggled' | 'moved' | 'deleted'
+
+export interface EventRecord {
+  readonly imageId: string
+  readonly at: number
+  readonly type: EventType
+  readonly state?: ImageState
+  readonly reason?: Reason
+  /** Who asked for it, as shown to people; absent for what the server did by itself. */
+  readonly actor?: string | null
+  readonly digest?: string | null
+}
+
+/** Appends to an image's history. Events are never changed, and outlive their image. */
+export async function recordEvent(trx: Trx, event: EventRecord): Promise<void> {
+  await trx
+    .insertInto('image_events')
+    .values({
+      imageId: event.imageId,
+      at: event.at,
+      type: event.type,
+      state: event.state ?? null,
+      reasonJson: event.reason ? JSON.stringify(event.reason) : null,
+      actor: event.actor ?? null,
+      digest: event.digest ?? null,
+    })
+    .execute()
+}
