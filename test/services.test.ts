@@ -1,8 +1,26 @@
-import { expect, test } from 'vitest'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterEach, describe, expect, test } from 'vitest'
+import { bridgesOf } from './services/bridge.ts'
+import { buildImage } from './services/build-image.ts'
 import { callEngine } from './services/engine.ts'
-import { type EngineName, fixtureImages, IMAGES, ociLayout, savedArchive } from './services/fixtures.ts'
+import {
+  type EngineName,
+  fixtureImages,
+  IMAGES,
+  indexImages,
+  ociLayout,
+  savedArchive,
+} from './services/fixtures.ts'
+import type { ServicesDescription } from './services/index.ts'
+import { largeImageArchive } from './services/large-archive.ts'
+import { cgroupsOf, mountsUnder } from './services/run-folder.ts'
 import { crane, docker, hostSkopeo, oras, skopeo, succeeded } from './services/tools.ts'
-import { describeWith, service } from './services/use.ts'
+import { describeWith, service, services } from './services/use.ts'
 
 const ENGINES: [EngineName, object][] = [
   ['dockerClassic', { storageDriver: 'overlay2', containerdStore: false }],
@@ -89,10 +107,132 @@ describeWith(['dockerClassic', 'tools', 'hostSkopeo', 'registry', 'privateRegist
   })
 })
 
-describeWith(['dockerClassic'], 'a container', () => {
-  test('runs the hello image', async () => {
+describeWith(['dockerClassic', 'dockerContainerd', 'tools'], 'images', () => {
+  test('hello runs', async () => {
     await fixtureImages('dockerClassic')
     const result = await docker(['run', '--rm', IMAGES.hello], { host: service('dockerClassic').dockerHost })
     expect(result).toMatchObject({ code: 0, stdout: 'hello from imgctl-test\n' })
+  })
+
+  test('a RUN step has a network with every builder', async () => {
+    for (const name of ['dockerClassic', 'dockerContainerd'] as const) {
+      await buildImage(service(name).socketPath, {
+        reference: 'imgctl-test/run:1.0',
+        dockerfile: 'FROM scratch\nCOPY busybox /bin/busybox\nRUN ["/bin/busybox", "mkdir", "/made"]\n',
+        files: { busybox: { from: '/bin/busybox' } },
+      })
+    }
+  })
+
+  test('buildx makes an index with attestations', async () => {
+    const images = await indexImages()
+    const { host } = service('registry')
+    const client = { host: service('dockerContainerd').dockerHost }
+    const target = `${host}/index/multi-platform:1.0`
+    await succeeded(docker(['tag', images.multiPlatform, target], client))
+    await succeeded(docker(['push', target], client))
+    const { stdout } = await succeeded(crane(['manifest', '--insecure', target]))
+    const { manifests } = JSON.parse(stdout) as { manifests: { platform: { architecture: string } }[] }
+    const architectures = manifests.map((manifest) => manifest.platform.architecture)
+    expect(architectures.sort()).toEqual(['amd64', 'arm64', 'unknown', 'unknown'])
+  })
+
+  test('an engine loads the large archive that was written without one', async () => {
+    const path = join(services().runFolder, 'large.tar')
+    const image = await largeImageArchive(path, 3_000_001, { layers: 2 })
+    const client = { host: service('dockerClassic').dockerHost }
+    await succeeded(docker(['load', '--input', path], client))
+    const format = '{{.Id}} {{json .RootFS.Layers}}'
+    const { stdout } = await succeeded(docker(['inspect', '--format', format, image.reference], client))
+    expect(stdout.trim()).toBe(`${image.imageId} ${JSON.stringify(image.diffIds)}`)
+    await rm(path)
+  })
+})
+
+/** A test run of its own in another process: `node` that starts services and waits. */
+async function startRun(only: readonly string[]) {
+  const program = `
+    import { startServices, stopServices } from ${JSON.stringify(import.meta.resolve('./services/index.ts'))}
+    const services = await startServices({ only: ${JSON.stringify(only)} })
+    console.log(JSON.stringify(services.description))
+    process.stdin.once('data', async () => { await stopServices(); process.exit() })`
+  const flags = ['--input-type=module', '--eval', program]
+  const child = spawn(process.execPath, flags, { stdio: ['pipe', 'pipe', 'inherit'] })
+  children.push(child)
+  const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
+  const description = JSON.parse(line) as ServicesDescription
+  const end = async (action: () => void) => {
+    const exited = once(child, 'exit')
+    action()
+    await exited
+  }
+  return {
+    description,
+    stop: () => end(() => child.stdin.write('stop\n')),
+    kill: () => end(() => child.kill('SIGKILL')),
+  }
+}
+
+const children: ReturnType<typeof spawn>[] = []
+
+function processesOf(folder: string): string[] {
+  const commands = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  return commands.filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(folder)
+    } catch {
+      return false
+    }
+  })
+}
+
+function leftovers(folder: string) {
+  const files = existsSync(folder) ? [folder] : []
+  return [
+    ...files,
+    ...processesOf(folder),
+    ...mountsUnder(folder),
+    ...cgroupsOf(folder),
+    ...bridgesOf(folder),
+  ]
+}
+
+describe('runs', () => {
+  afterEach(() => {
+    for (const child of children.splice(0)) child.kill('SIGKILL')
+  })
+
+  describeWith(['dockerClassic', 'dockerContainerd', 'podman', 'registry'], 'of all services', () => {
+    const all = ['dockerClassic', 'dockerContainerd', 'podman', 'registry'] as const
+
+    async function startContainer(run: ServicesDescription) {
+      const engine = run.dockerClassic
+      if (!engine.available) throw new Error(engine.reason)
+      const dockerfile = 'FROM scratch\nCOPY busybox /busybox\nCMD ["/busybox", "sleep", "600"]\n'
+      const files = { busybox: { from: '/bin/busybox' } }
+      await buildImage(engine.socketPath, { reference: 'sleeper:1', dockerfile, files })
+      await succeeded(docker(['run', '--detach', 'sleeper:1'], { host: engine.dockerHost }))
+    }
+
+    test('two at once do not meet; a killed one is swept by the next; a stopped one leaves nothing', async () => {
+      const [killed, stopped] = await Promise.all([startRun(all), startRun(all)])
+      for (const name of all) {
+        expect(killed.description[name]).toMatchObject({ available: true })
+        expect(stopped.description[name]).toMatchObject({ available: true })
+      }
+      await Promise.all([startContainer(killed.description), startContainer(stopped.description)])
+      const folder = stopped.description.runFolder
+      expect(cgroupsOf(folder).length * bridgesOf(folder).length).toBeGreaterThan(0)
+
+      await killed.kill()
+      await expect.poll(() => processesOf(killed.description.runFolder)).toEqual([])
+      const next = await startRun(all)
+      expect(leftovers(killed.description.runFolder)).toEqual([])
+      for (const name of all) expect(next.description[name]).toMatchObject({ available: true })
+
+      await Promise.all([stopped.stop(), next.stop()])
+      expect(leftovers(folder)).toEqual([])
+      expect(leftovers(next.description.runFolder)).toEqual([])
+    })
   })
 })

@@ -20,8 +20,6 @@ export async function buildImage(socketPath: string, recipe: ImageRecipe): Promi
   const query = new URLSearchParams({ t: recipe.reference, version: '2', rm: '1' })
   // Podman's cache takes a layer's image of another platform for a hit.
   query.set('nocache', '1')
-  // Engines of the tests have no bridge network, so RUN steps get none.
-  query.set('networkmode', 'none')
   query.set('platform', recipe.platform ?? 'linux/amd64')
   const reply = await callEngine(socketPath, `/build?${query}`, {
     method: 'POST',
@@ -39,7 +37,8 @@ function errorLine(body: string): string | undefined {
   return errors.find((error) => error !== undefined)
 }
 
-async function contextOf(recipe: ImageRecipe): Promise<Buffer> {
+/** The build context as a tar, Dockerfile included. */
+export async function contextOf(recipe: Pick<ImageRecipe, 'dockerfile' | 'files'>): Promise<Buffer> {
   const tar = pack()
   const mtime = new Date('2024-01-01T00:00:00Z')
   tar.entry({ name: 'Dockerfile', mtime }, recipe.dockerfile)

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { bridgeOptions } from './bridge.ts'
 import { startDaemon } from './daemon.ts'
 import { describeEngine, type Engine, engineAnswers } from './engine.ts'
 import { findProgram } from './install.ts'
@@ -20,7 +21,8 @@ export async function startDockerClassic(runFolder: string): Promise<Engine> {
       ...['--config-file', config, '--storage-driver', 'overlay2'],
       ...['--data-root', join(folder, 'data'), '--exec-root', join(folder, 'exec')],
       ...['--host', `unix://${socketPath}`, '--pidfile', join(folder, 'pid')],
-      ...['--bridge=none', '--iptables=false', '--ip6tables=false', '--cgroup-parent', cgroupOf(runFolder)],
+      ...['--cgroup-parent', cgroupOf(runFolder)],
+      ...(await bridgeOptions(runFolder, 'classic')),
     ],
     ready: () => engineAnswers(socketPath),
   })

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { bridgeOptions } from './bridge.ts'
 import { startDaemon } from './daemon.ts'
 import { describeEngine, type Engine, engineAnswers } from './engine.ts'
 import { cgroupOf } from './run-folder.ts'
@@ -18,7 +19,8 @@ export async function startDockerContainerd(runFolder: string): Promise<Engine> 
     command: sidCommand('dockerd', [
       ...['--config-file', config, '--host', `unix://${socketPath}`, '--pidfile', join(folder, 'pid')],
       ...['--data-root', join(folder, 'data'), '--exec-root', join(folder, 'exec')],
-      ...['--bridge=none', '--iptables=false', '--ip6tables=false', '--cgroup-parent', cgroupOf(runFolder)],
+      ...['--cgroup-parent', cgroupOf(runFolder)],
+      ...(await bridgeOptions(runFolder, 'containerd')),
     ]),
     ready: () => engineAnswers(socketPath),
   })

@@ -3,10 +3,10 @@ import { access, mkdir, rename, rm } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { buildImage, type ImageRecipe } from './build-image.ts'
+import { buildImage, contextOf, type ImageRecipe } from './build-image.ts'
 import { callEngine } from './engine.ts'
 import { withLock } from './lock.ts'
-import { skopeo, succeeded } from './tools.ts'
+import { docker, skopeo, succeeded } from './tools.ts'
 import { service, services } from './use.ts'
 
 export type EngineName = 'dockerClassic' | 'dockerContainerd' | 'podman'
@@ -63,6 +63,30 @@ export async function fixtureImages(engine: EngineName): Promise<typeof IMAGES> 
     }
   })
   return IMAGES
+}
+
+/** Images of the containerd engine that are an index, as buildx makes them. */
+export const INDEX_IMAGES = {
+  /** linux/amd64 and its provenance attestation. */
+  attested: 'imgctl-test/attested:1.0',
+  /** linux/amd64 and linux/arm64, each with its attestation. */
+  multiPlatform: 'imgctl-test/multi-platform:1.0',
+} as const
+
+/** Makes sure that INDEX_IMAGES are in the containerd engine. Needs `dockerContainerd` and `tools`. */
+export async function indexImages(): Promise<typeof INDEX_IMAGES> {
+  const { socketPath, dockerHost } = service('dockerContainerd')
+  const platforms = { attested: 'linux/amd64', multiPlatform: 'linux/amd64,linux/arm64' }
+  await withLock(fixturePath('images-index.lock'), async () => {
+    for (const name of ['attested', 'multiPlatform'] as const) {
+      const known = await callEngine(socketPath, `/images/${INDEX_IMAGES[name]}/json`)
+      if (known.status === 200) continue
+      const flags = ['--provenance=true', '--platform', platforms[name], '--tag', INDEX_IMAGES[name]]
+      const input = await contextOf(RECIPES.noEntry)
+      await succeeded(docker(['buildx', 'build', ...flags, '-'], { host: dockerHost, input }))
+    }
+  })
+  return INDEX_IMAGES
 }
 
 /** The path of what `docker save` of that engine writes for an image. Shared: read only. */

@@ -9,6 +9,7 @@ import { buildSidRoot, cacheFolder, sidRootExists } from './sid-root.ts'
 /** Each part a service may need: the host program that proves it is there, and its Debian package. */
 const HOST_PARTS = {
   dockerd: { program: 'dockerd', package: 'docker.io' },
+  ip: { program: 'ip', package: 'iproute2' },
   podman: { program: 'podman', package: 'podman' },
   conmon: { program: 'conmon', package: 'conmon' },
   netavark: { program: '/usr/lib/podman/netavark', package: 'netavark' },

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { removeBridges } from './bridge.ts'
 import { mustRun } from './command.ts'
 import { identify, isAlive, kill, type ProcessId } from './processes.ts'
 
@@ -37,11 +38,12 @@ export async function sweepDeadRuns(): Promise<void> {
   }
 }
 
-/** Ends the recorded processes that still live, and removes mounts, control groups and files. */
+/** Ends the recorded processes that still live; removes mounts, control groups, bridges and files. */
 export async function removeRunFolder(folder: string): Promise<void> {
   await endRecordedProcesses(folder)
   for (const mount of mountsUnder(folder)) await mustRun('umount', ['--lazy', mount])
   await removeCgroups(folder)
+  await removeBridges(folder)
   // A dying process may write a last file into a folder that is being emptied.
   await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
 }
