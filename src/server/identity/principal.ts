@@ -1,0 +1,116 @@
+import { createHash } from 'node:crypto'
+import { API_KEY, PERMISSIONS, type Permission } from '../../contract/identity.ts'
+import { ImgctlError } from '../../errors/error.ts'
+import type { ServerContext } from '../context.ts'
+
+/** Who asks, in which organization, and what they may do. */
+export interface Principal {
+  readonly organizationId: string
+  readonly organizationSlug: string
+  readonly userId: string
+  readonly userName: string
+  readonly permissions: ReadonlySet<Permission>
+  /** The API key that was used, when one was. */
+  readonly keyId: string | null
+  readonly keyName: string | null
+}
+
+/** A key that is used all the time must not mean a write per request. */
+const LAST_USED_RESOLUTION_MS = 60_000
+
+/** What is stored of an API key: the value has 256 random bits, so a plain hash cannot be searched. */
+export function hashApiKey(value: string): string {
+  return createHash('sha256').update(value).digest('hex')
+}
+
+/** Whose API key `value` is; undefined when it is no key, unknown, revoked or expired. */
+export async function principalOfApiKey(
+  ctx: Pick<ServerContext, 'db' | 'now'>,
+  value: string,
+): Promise<Principal | undefined> {
+  if (!API_KEY.test(value)) return undefined
+  const row = await selectKeys(ctx).where('api_keys.hash', '=', hashApiKey(value)).executeTakeFirst()
+  if (!row || isExpired(row, ctx.now())) return undefined
+  await noteUse(ctx, row)
+  return toPrincipal(row)
+}
+
+/** As principalOfApiKey, for what was derived from a key: dead as soon as the key is. */
+export async function principalOfKeyId(
+  ctx: Pick<ServerContext, 'db' | 'now'>,
+  keyId: string,
+): Promise<Principal | undefined> {
+  const row = await selectKeys(ctx).where('api_keys.id', '=', keyId).executeTakeFirst()
+  return row && !isExpired(row, ctx.now()) ? toPrincipal(row) : undefined
+}
+
+export function hasPermission(principal: Principal, permission: Permission): boolean {
+  return principal.permissions.has(permission) || principal.permissions.has('admin')
+}
+
+/** @throws ImgctlError FORBIDDEN naming the missing permission. `admin` implies every other. */
+export function requirePermission(principal: Principal, permission: Permission): void {
+  if (hasPermission(principal, permission)) return
+  const who = principal.keyName === null ? 'you lack' : `the API key '${principal.keyName}' lacks`
+  throw new ImgctlError('FORBIDDEN', `${who} the permission ${permission}`, {
+    hint: `use an API key that was created with ${permission}`,
+  })
+}
+
+/** Permissions from a database column: what this version does not know grants nothing. */
+export function parsePermissions(json: string): Permission[] {
+  const stored = new Set(JSON.parse(json) as string[])
+  return PERMISSIONS.filter((permission) => stored.has(permission))
+}
+
+type KeyRow = NonNullable<Awaited<ReturnType<ReturnType<typeof selectKeys>['executeTakeFirst']>>>
+
+/** Joined with the membership, so that a user who left the organization has no key in it. */
+function selectKeys({ db }: Pick<ServerContext, 'db'>) {
+  return db
+    .selectFrom('api_keys')
+    .innerJoin('organizations', 'organizations.id', 'api_keys.organizationId')
+    .innerJoin('users', 'users.id', 'api_keys.userId')
+    .innerJoin('memberships', (join) =>
+      join
+        .onRef('memberships.organizationId', '=', 'api_keys.organizationId')
+        .onRef('memberships.userId', '=', 'api_keys.userId'),
+    )
+    .select([
+      'api_keys.id as keyId',
+      'api_keys.name as keyName',
+      'api_keys.permissionsJson as keyPermissions',
+      'api_keys.expiresAt',
+      'api_keys.lastUsedAt',
+      'organizations.id as organizationId',
+      'organizations.slug as organizationSlug',
+      'users.id as userId',
+      'users.name as userName',
+      'memberships.permissionsJson as memberPermissions',
+    ])
+}
+
+function isExpired({ expiresAt }: Pick<KeyRow, 'expiresAt'>, now: number): boolean {
+  return expiresAt !== null && expiresAt <= now
+}
+
+async function noteUse({ db, now }: Pick<ServerContext, 'db' | 'now'>, row: KeyRow): Promise<void> {
+  const at = now()
+  if (row.lastUsedAt !== null && at - row.lastUsedAt < LAST_USED_RESOLUTION_MS) return
+  await db.updateTable('api_keys').set({ lastUsedAt: at }).where('id', '=', row.keyId).execute()
+}
+
+/** A key never allows more than its user may do today. */
+function toPrincipal(row: KeyRow): Principal {
+  const member = new Set(parsePermissions(row.memberPermissions))
+  const granted = parsePermissions(row.keyPermissions)
+  return {
+    organizationId: row.organizationId,
+    organizationSlug: row.organizationSlug,
+    userId: row.userId,
+    userName: row.userName,
+    permissions: new Set(granted.filter((permission) => member.has('admin') || member.has(permission))),
+    keyId: row.keyId,
+    keyName: row.keyName,
+  }
+}
