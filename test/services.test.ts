@@ -1,9 +1,5 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { afterEach, describe, expect, test } from 'vitest'
 import { bridgesOf } from './services/bridge.ts'
 import { buildImage } from './services/build-image.ts'
@@ -18,9 +14,11 @@ import {
 } from './services/fixtures.ts'
 import type { ServicesDescription } from './services/index.ts'
 import { largeImageArchive } from './services/large-archive.ts'
-import { cgroupsOf, mountsUnder } from './services/run-folder.ts'
+import { killRuns, leftovers, processesOf, startRun } from './services/other-run.ts'
+import { REGISTRY_USER } from './services/registry.ts'
+import { cgroupsOf } from './services/run-folder.ts'
 import { crane, docker, hostSkopeo, oras, skopeo, succeeded } from './services/tools.ts'
-import { describeWith, service, services } from './services/use.ts'
+import { describeWith, ownRegistry, service, services } from './services/use.ts'
 
 const ENGINES: [EngineName, object][] = [
   ['dockerClassic', { storageDriver: 'overlay2', containerdStore: false }],
@@ -55,9 +53,11 @@ for (const [name, expected] of ENGINES) {
 
   if (name === 'podman') continue
   describeWith([name, 'registry', 'tools'], `pushing from ${name}`, () => {
+    const registry = ownRegistry()
+
     test('the docker client pushes and crane reads the digest', async () => {
       const images = await fixtureImages(name)
-      const target = `${service('registry').host}/${name.toLowerCase()}/hello:1.0`
+      const target = `${registry().host}/${name.toLowerCase()}/hello:1.0`
       const client = { host: service(name).dockerHost }
       await succeeded(docker(['tag', images.hello, target], client))
       const pushed = await succeeded(docker(['push', target], client))
@@ -69,10 +69,12 @@ for (const [name, expected] of ENGINES) {
 }
 
 describeWith(['podman', 'registry', 'tools'], 'pushing from podman', () => {
+  const registry = ownRegistry()
+
   test('pushes to plain HTTP when told to', async () => {
     const images = await fixtureImages('podman')
     const { socketPath } = service('podman')
-    const repository = `${service('registry').host}/podman/hello`
+    const repository = `${registry().host}/podman/hello`
     const tagging = `/images/${images.hello}/tag?repo=${repository}&tag=1.0`
     expect((await callEngine(socketPath, tagging, { method: 'POST' })).status).toBe(201)
     const pushing = `/images/${repository}:1.0/push?tlsVerify=false`
@@ -83,10 +85,23 @@ describeWith(['podman', 'registry', 'tools'], 'pushing from podman', () => {
   })
 })
 
-describeWith(['dockerClassic', 'tools', 'hostSkopeo', 'registry', 'privateRegistry'], 'client tools', () => {
+describeWith(['registry', 'privateRegistry'], 'the shared registries', () => {
+  test('answer the version check', async () => {
+    expect((await fetch(`${service('registry').url}/v2/`)).status).toBe(200)
+    const { url, username, password } = service('privateRegistry')
+    expect((await fetch(`${url}/v2/`)).status).toBe(401)
+    const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
+    expect((await fetch(`${url}/v2/`, { headers: { authorization } })).status).toBe(200)
+  })
+})
+
+describeWith(['dockerClassic', 'tools', 'hostSkopeo', 'registry'], 'client tools', () => {
+  const registry = ownRegistry()
+  const closedRegistry = ownRegistry({ auth: true })
+
   test('skopeo of both ages copies an OCI layout', async () => {
     const layout = await ociLayout('hello')
-    const { host } = service('registry')
+    const { host } = registry()
     const target = `docker://${host}/tools/hello`
     const copy = ['--insecure-policy', 'copy', '--dest-tls-verify=false', `oci:${layout}:1.0`]
     await succeeded(skopeo([...copy, `${target}:new`]))
@@ -97,7 +112,8 @@ describeWith(['dockerClassic', 'tools', 'hostSkopeo', 'registry', 'privateRegist
 
   test('the private registry lets only its user in', async () => {
     const layout = await ociLayout('hello')
-    const { host, username, password } = service('privateRegistry')
+    const { host } = closedRegistry()
+    const { username, password } = REGISTRY_USER
     const copy = ['--insecure-policy', 'copy', '--dest-tls-verify=false']
     const ends = [`oci:${layout}:1.0`, `docker://${host}/team/hello:1.0`]
     const refused = await skopeo([...copy, ...ends])
@@ -107,7 +123,9 @@ describeWith(['dockerClassic', 'tools', 'hostSkopeo', 'registry', 'privateRegist
   })
 })
 
-describeWith(['dockerClassic', 'dockerContainerd', 'tools'], 'images', () => {
+describeWith(['dockerClassic', 'dockerContainerd', 'registry', 'tools'], 'images', () => {
+  const registry = ownRegistry()
+
   test('hello runs', async () => {
     await fixtureImages('dockerClassic')
     const result = await docker(['run', '--rm', IMAGES.hello], { host: service('dockerClassic').dockerHost })
@@ -126,7 +144,7 @@ describeWith(['dockerClassic', 'dockerContainerd', 'tools'], 'images', () => {
 
   test('buildx makes an index with attestations', async () => {
     const images = await indexImages()
-    const { host } = service('registry')
+    const { host } = registry()
     const client = { host: service('dockerContainerd').dockerHost }
     const target = `${host}/index/multi-platform:1.0`
     await succeeded(docker(['tag', images.multiPlatform, target], client))
@@ -138,7 +156,7 @@ describeWith(['dockerClassic', 'dockerContainerd', 'tools'], 'images', () => {
   })
 
   test('an engine loads the large archive that was written without one', async () => {
-    const path = join(services().runFolder, 'large.tar')
+    const path = join(services().runFolder, `large-${process.pid}.tar`)
     const image = await largeImageArchive(path, 3_000_001, { layers: 2 })
     const client = { host: service('dockerClassic').dockerHost }
     await succeeded(docker(['load', '--input', path], client))
@@ -149,58 +167,8 @@ describeWith(['dockerClassic', 'dockerContainerd', 'tools'], 'images', () => {
   })
 })
 
-/** A test run of its own in another process: `node` that starts services and waits. */
-async function startRun(only: readonly string[]) {
-  const program = `
-    import { startServices, stopServices } from ${JSON.stringify(import.meta.resolve('./services/index.ts'))}
-    const services = await startServices({ only: ${JSON.stringify(only)} })
-    console.log(JSON.stringify(services.description))
-    process.stdin.once('data', async () => { await stopServices(); process.exit() })`
-  const flags = ['--input-type=module', '--eval', program]
-  const child = spawn(process.execPath, flags, { stdio: ['pipe', 'pipe', 'inherit'] })
-  children.push(child)
-  const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
-  const description = JSON.parse(line) as ServicesDescription
-  const end = async (action: () => void) => {
-    const exited = once(child, 'exit')
-    action()
-    await exited
-  }
-  return {
-    description,
-    stop: () => end(() => child.stdin.write('stop\n')),
-    kill: () => end(() => child.kill('SIGKILL')),
-  }
-}
-
-const children: ReturnType<typeof spawn>[] = []
-
-function processesOf(folder: string): string[] {
-  const commands = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
-  return commands.filter((pid) => {
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(folder)
-    } catch {
-      return false
-    }
-  })
-}
-
-function leftovers(folder: string) {
-  const files = existsSync(folder) ? [folder] : []
-  return [
-    ...files,
-    ...processesOf(folder),
-    ...mountsUnder(folder),
-    ...cgroupsOf(folder),
-    ...bridgesOf(folder),
-  ]
-}
-
 describe('runs', () => {
-  afterEach(() => {
-    for (const child of children.splice(0)) child.kill('SIGKILL')
-  })
+  afterEach(killRuns)
 
   describeWith(['dockerClassic', 'dockerContainerd', 'podman', 'registry'], 'of all services', () => {
     const all = ['dockerClassic', 'dockerContainerd', 'podman', 'registry'] as const

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { basename } from 'node:path'
-import { mustRun, run } from './command.ts'
+import { run } from './command.ts'
 
 /**
  * Makes the network bridge of one engine and returns dockerd's options for it. BuildKit gives a RUN
@@ -15,7 +15,9 @@ export async function bridgeOptions(runFolder: string, engine: 'classic' | 'cont
 }
 
 export async function removeBridges(runFolder: string): Promise<void> {
-  for (const name of bridgesOf(runFolder)) await mustRun('ip', ['link', 'delete', name])
+  for (const name of bridgesOf(runFolder)) await run('ip', ['link', 'delete', name])
+  const left = bridgesOf(runFolder)
+  if (left.length > 0) throw new Error(`the network bridges ${left.join(', ')} cannot be removed`)
 }
 
 export function bridgesOf(runFolder: string): string[] {

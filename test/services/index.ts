@@ -14,7 +14,7 @@ export interface ServiceAddresses {
   /** Docker Engine 28.5 with the containerd store. */
   dockerContainerd: EngineAddress & { logPath: string }
   podman: EngineAddress & { logPath: string }
-  /** CNCF distribution, open to all. */
+  /** CNCF distribution, open to all. For reading; a test that pushes uses `ownRegistry` of use.ts. */
   registry: RegistryAddress & { logPath: string; storagePath: string }
   /** CNCF distribution behind basic auth. */
   privateRegistry: RegistryAddress & Credentials & { logPath: string; storagePath: string }

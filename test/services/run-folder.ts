@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { removeBridges } from './bridge.ts'
 import { mustRun } from './command.ts'
+import { withLock } from './lock.ts'
 import { identify, isAlive, kill, type ProcessId } from './processes.ts'
+import { cacheFolder } from './sid-root.ts'
 
 /** Not os.tmpdir(): a unix socket's path must fit into 108 bytes. */
 const PARENT = '/tmp'
@@ -28,14 +30,22 @@ export function cgroupOf(folder: string): string {
   return `/${folder.slice(PARENT.length + 1)}`
 }
 
-/** Removes what killed runs left; folders of living runs are not touched. */
+/** Removes what killed runs left, one sweeper at a time; folders of living runs are not touched. */
 export async function sweepDeadRuns(): Promise<void> {
-  for (const name of await readdir(PARENT)) {
-    const match = NAME.exec(name)
-    if (match === null) continue
-    const owner: ProcessId = { pid: Number(match[1]), startTime: match[2]! }
-    if (!isAlive(owner)) await removeRunFolder(join(PARENT, name))
-  }
+  if ((await deadRuns()).length === 0) return
+  await withLock(join(cacheFolder(), 'sweep.lock'), async () => {
+    for (const folder of await deadRuns()) await removeRunFolder(folder)
+  })
+}
+
+async function deadRuns(): Promise<string[]> {
+  const names = await readdir(PARENT)
+  return names.filter(isDeadRun).map((name) => join(PARENT, name))
+}
+
+function isDeadRun(name: string): boolean {
+  const match = NAME.exec(name)
+  return match !== null && !isAlive({ pid: Number(match[1]), startTime: match[2]! })
 }
 
 /** Ends the recorded processes that still live; removes mounts, control groups, bridges and files. */
