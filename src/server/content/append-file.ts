@@ -1,0 +1,83 @@
+import type { Hash } from 'node:crypto'
+import { fdatasync, writev } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import { Writable } from 'node:stream'
+
+/** Waits in memory per upload while the disk is busy: large enough that one write moves many network reads. */
+const BUFFERED_BYTES = 1024 * 1024
+/** The disk works while bytes still arrive, so that the sync at the end has little left to do. */
+const SYNC_EVERY_BYTES = 32 * 1024 * 1024
+
+/**
+ * Appends a stream to a file and hashes it on the way: the threads of libuv write while this one hashes.
+ * `size` counts only bytes that the operating system has taken.
+ */
+export class AppendFile extends Writable {
+  size: number
+  readonly #handle: FileHandle
+  readonly #hash: Hash | undefined
+  #unsynced = 0
+  #syncing: Promise<void> | undefined
+
+  constructor(handle: FileHandle, size: number, hash: Hash | undefined) {
+    super({ highWaterMark: BUFFERED_BYTES, decodeStrings: false })
+    this.#handle = handle
+    this.#hash = hash
+    this.size = size
+  }
+
+  override _write(chunk: Buffer, _encoding: string, callback: (error?: Error | null) => void): void {
+    this.#append([chunk], callback)
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], callback: (error?: Error | null) => void): void {
+    this.#append(
+      chunks.map(({ chunk }) => chunk),
+      callback,
+    )
+  }
+
+  override _final(callback: (error?: Error | null) => void): void {
+    if (this.#syncing) this.#syncing.then(() => callback(), callback)
+    else callback()
+  }
+
+  #append(chunks: Buffer[], callback: (error?: Error | null) => void): void {
+    this.#write(chunks, callback)
+    if (this.#hash) for (const chunk of chunks) this.#hash.update(chunk)
+  }
+
+  #write(chunks: Buffer[], callback: (error?: Error | null) => void): void {
+    writev(this.#handle.fd, chunks, this.size, (error, written) => {
+      if (error) return callback(error)
+      this.size += written
+      this.#syncInBackground(written)
+      const rest = withoutFirst(chunks, written)
+      if (rest.length > 0) this.#write(rest, callback)
+      else callback()
+    })
+  }
+
+  #syncInBackground(written: number): void {
+    this.#unsynced += written
+    if (this.#unsynced < SYNC_EVERY_BYTES || this.#syncing) return
+    this.#unsynced = 0
+    this.#syncing = new Promise((resolve) => {
+      // Its failure shows again in the sync that decides: the one before the blob gets its name.
+      fdatasync(this.#handle.fd, () => {
+        this.#syncing = undefined
+        resolve()
+      })
+    })
+  }
+}
+
+/** What is left of `chunks` when their first `count` bytes are gone: a write may be partial. */
+function withoutFirst(chunks: Buffer[], count: number): Buffer[] {
+  let left = count
+  let whole = 0
+  while (whole < chunks.length && chunks[whole]!.length <= left) left -= chunks[whole++]!.length
+  const rest = chunks.slice(whole)
+  if (left > 0) rest[0] = rest[0]!.subarray(left)
+  return rest
+}

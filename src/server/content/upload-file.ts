@@ -1,0 +1,217 @@
+import { createHash, type Hash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { open, rm } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
+import { ImgctlError, isCode } from '../../errors/error.ts'
+import { type Digest, type DigestAlgorithm, digestAlgorithm } from '../../oci/digest.ts'
+import { AppendFile } from './append-file.ts'
+import { fromFileError } from './file-errors.ts'
+
+export interface StoredBlob {
+  readonly digest: Digest
+  /** Bytes. */
+  readonly size: number
+}
+
+/** Gives a complete, durable file its name as a blob, and runs `keep` before anything can remove it. */
+export type Adopt = <T>(file: string, blob: StoredBlob, keep: (blob: StoredBlob) => Promise<T>) => Promise<T>
+
+/** An upload in exclusive use. */
+export interface Upload {
+  /** Bytes received so far: where the next append begins. */
+  readonly size: number
+  /**
+   * Appends a stream. When it breaks off, what came before stays and the next append goes on there.
+   *
+   * @param maxBytes of the whole upload; more is TOO_LARGE, and the rest of the stream is not read
+   * @throws ImgctlError TOO_LARGE or DISK_FULL (both end the upload), or what the stream failed with
+   */
+  append(source: Readable, maxBytes?: number): Promise<void>
+  /**
+   * Makes the upload a blob; see BlobStore.writeBlob for `keep`.
+   *
+   * @param digest what the bytes must hash to; undefined: whatever they hash to
+   * @throws ImgctlError DIGEST_MISMATCH, which ends the upload
+   */
+  finish<T>(digest: Digest | undefined, keep: (blob: StoredBlob) => Promise<T>): Promise<T>
+}
+
+/** The hash of a file's first `bytes` bytes, ready to go on. */
+interface RunningHash {
+  readonly algorithm: DigestAlgorithm
+  readonly hash: Hash
+  readonly bytes: number
+}
+
+/** A sender that was silent this long may be replaced by another request for the same upload. */
+export const STALLED_MS = 5_000
+const REHASH_CHUNK_BYTES = 1024 * 1024
+
+export class UploadFile implements Upload {
+  /** Became a blob, was refused, or was removed. */
+  ended = false
+  readonly #path: string
+  readonly #adopt: Adopt
+  #size: number
+  /** Lost by a restart or a failed write; then the file is read once at the end. */
+  #running: RunningHash | undefined
+  #user: Promise<unknown> | undefined
+  #transfer: { readonly source: Readable; readonly sink: AppendFile; lastByteAt: number } | undefined
+
+  /** @param algorithm of a file that is empty: hash from the start */
+  constructor(path: string, size: number, algorithm: DigestAlgorithm | undefined, adopt: Adopt) {
+    this.#path = path
+    this.#size = size
+    this.#running = algorithm && { algorithm, hash: createHash(algorithm), bytes: 0 }
+    this.#adopt = adopt
+  }
+
+  get size(): number {
+    return this.#transfer?.sink.size ?? this.#size
+  }
+
+  /** @throws ImgctlError CONFLICT while another user is at work whose stream has not stalled; NOT_FOUND */
+  async use<T>(action: (upload: Upload) => Promise<T>, stalledMs: number): Promise<T> {
+    if (this.#user) await this.#replaceUser(stalledMs)
+    if (this.ended) throw unknownUpload()
+    const mine = action(this)
+    this.#user = mine
+    try {
+      return await mine
+    } finally {
+      this.#user = undefined
+    }
+  }
+
+  async append(source: Readable, maxBytes = Number.MAX_SAFE_INTEGER): Promise<void> {
+    const running = this.#running
+    this.#running = undefined
+    try {
+      const handle = await open(this.#path, 'r+')
+      const sink = new AppendFile(handle, this.#size, running?.hash)
+      this.#transfer = { source, sink, lastByteAt: Date.now() }
+      try {
+        await this.#receive(this.#transfer, maxBytes)
+      } finally {
+        this.#size = sink.size
+        this.#transfer = undefined
+        // Bytes of a failed write are past the end that we count: they go.
+        if (sink.errored) await handle.truncate(sink.size).catch(() => {})
+        else if (running) this.#running = { ...running, bytes: sink.size }
+        await handle.close()
+      }
+    } catch (error) {
+      const failure = fromFileError(error)
+      if (isCode(failure, 'TOO_LARGE', 'DISK_FULL')) await this.#remove()
+      throw failure
+    }
+  }
+
+  async finish<T>(digest: Digest | undefined, keep: (blob: StoredBlob) => Promise<T>): Promise<T> {
+    const algorithm = digest ? digestAlgorithm(digest) : (this.#running?.algorithm ?? 'sha256')
+    const actual = await this.#digest(algorithm)
+    if (digest !== undefined && actual !== digest) {
+      await this.#remove()
+      throw new ImgctlError('DIGEST_MISMATCH', `the bytes that arrived are ${actual}, not ${digest}`)
+    }
+    await syncFile(this.#path)
+    return this.#adopt(this.#path, { digest: actual, size: this.#size }, (blob) => {
+      this.ended = true
+      return keep(blob)
+    })
+  }
+
+  /** Breaks off what is being appended, and removes the file. */
+  async end(): Promise<void> {
+    this.#transfer?.source.destroy(new ImgctlError('CONFLICT', 'the upload was cancelled'))
+    await this.#user?.catch(() => {})
+    await this.#remove()
+  }
+
+  async #remove(): Promise<void> {
+    if (this.ended) return
+    this.ended = true
+    await rm(this.#path, { force: true })
+  }
+
+  async #replaceUser(stalledMs: number): Promise<void> {
+    const stalled = this.#transfer && Date.now() - this.#transfer.lastByteAt >= stalledMs
+    if (stalled) {
+      this.#transfer?.source.destroy(new ImgctlError('CONFLICT', 'another request goes on with this upload'))
+      await this.#user?.catch(() => {})
+    }
+    if (!this.#user) return
+    throw new ImgctlError('CONFLICT', 'another request is using this upload', { retryable: true, retryAfter: 1 })
+  }
+
+  /** Resolves when the source ended and all is written; when the source fails, what came from it is written first. */
+  #receive(transfer: NonNullable<typeof this.#transfer>, maxBytes: number): Promise<void> {
+    const { source, sink } = transfer
+    let expected = sink.size
+    return new Promise((resolve, reject) => {
+      let failure: unknown
+      const stop = (error: unknown) => {
+        failure ??= error
+        sink.end()
+      }
+      const take = (chunk: Buffer) => {
+        transfer.lastByteAt = Date.now()
+        expected += chunk.length
+        if (expected <= maxBytes) {
+          if (!sink.write(chunk)) source.pause()
+          return
+        }
+        // Not destroyed: the source may be a request that still gets an answer.
+        source.off('data', take).pause()
+        stop(tooLarge(maxBytes))
+      }
+      sink.on('drain', () => source.resume())
+      sink.once('error', (error) => {
+        source.off('data', take).pause()
+        reject(error)
+      })
+      sink.once('finish', () => (failure === undefined ? resolve() : reject(failure)))
+      if (source.destroyed) return stop(closedEarly())
+      source.once('end', () => sink.end())
+      source.once('error', stop)
+      source.once('close', () => {
+        if (!source.readableEnded) stop(closedEarly())
+      })
+      source.on('data', take)
+    })
+  }
+
+  async #digest(algorithm: DigestAlgorithm): Promise<Digest> {
+    const running = this.#running
+    if (running?.algorithm === algorithm && running.bytes === this.#size) {
+      return `${algorithm}:${running.hash.copy().digest('hex')}`
+    }
+    const hash = createHash(algorithm)
+    const content = createReadStream(this.#path, { highWaterMark: REHASH_CHUNK_BYTES })
+    for await (const chunk of content) hash.update(chunk)
+    return `${algorithm}:${hash.digest('hex')}`
+  }
+}
+
+export function unknownUpload(): ImgctlError {
+  return new ImgctlError('NOT_FOUND', 'there is no such upload')
+}
+
+function closedEarly(): ImgctlError {
+  return new ImgctlError('BAD_REQUEST', 'the connection was closed early')
+}
+
+function tooLarge(maxBytes: number): ImgctlError {
+  return new ImgctlError('TOO_LARGE', `a blob may have at most ${maxBytes} bytes here`)
+}
+
+async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r+')
+  try {
+    await handle.sync()
+  } catch (error) {
+    throw fromFileError(error)
+  } finally {
+    await handle.close()
+  }
+}
