@@ -67,7 +67,11 @@ export interface EnginePush {
   pushImage(
     target: string,
     auth: EngineAuth | undefined,
-    options: { readonly signal?: AbortSignal; readonly onProgress?: (progress: EnginePushProgress) => void },
+    options: {
+      readonly secure?: boolean
+      readonly signal?: AbortSignal
+      readonly onProgress?: (progress: EnginePushProgress) => void
+    },
   ): Promise<{ readonly digest: Digest }>
 }
 

@@ -1,0 +1,157 @@
+import type { CreateImage, Image } from '../../contract/image.ts'
+import { isCode } from '../../errors/error.ts'
+import { formatImageName, type ImageName } from '../../oci/image-name.ts'
+import type { Descriptor } from '../../oci/manifest.ts'
+import { formatPlatform } from '../../oci/platform.ts'
+import type { BlobCache } from '../../ports/blob-cache.ts'
+import type { Engine } from '../../ports/engine.ts'
+import type { OpenRepository, Repository } from '../../ports/registry.ts'
+import type { Server } from '../../ports/server.ts'
+import { waitForImage } from '../wait-image.ts'
+import type { PushEvent } from './events.ts'
+import { openSource } from './open-source.ts'
+import { planPush, type Via } from './plan.ts'
+import { checkPlatform } from './platform-check.ts'
+import { confirmTag, findSameImage } from './register.ts'
+import type { ImageSource } from './source.ts'
+import { targetName } from './target.ts'
+import type { TransferJob, Transferred } from './transfer.ts'
+import { transferDirect } from './transport-direct.ts'
+import { transferByEngine } from './transport-engine.ts'
+
+export interface PushPorts {
+  readonly server: Server
+  readonly openRepository: OpenRepository
+  /** Called only for an image that is in an engine. */
+  readonly engine: () => Engine
+  readonly blobCache: BlobCache
+}
+
+export interface PushRequest {
+  /** An image of the engine, an archive's path, or `oci:DIR`. */
+  readonly source: string
+  /** Which image of an archive that holds several. */
+  readonly image?: string
+  /** The name on the server, when it is not the source's. */
+  readonly name?: string
+  readonly via: Via
+  /** What the server keeps of the image besides its content. */
+  readonly record: Pick<CreateImage, 'entrypoint' | 'labels' | 'visibility' | 'description'>
+  /** Waits for `active`, at most this long; undefined: returns once the image is registered. */
+  readonly waitMs: number | undefined
+  /** Stop after the plan: nothing is sent. */
+  readonly dryRun: boolean
+}
+
+export interface PushResult {
+  readonly image: Image
+  /** The manifest, as the registry confirmed it. */
+  readonly descriptor: Descriptor
+}
+
+interface PushRun {
+  readonly ports: PushPorts
+  readonly request: PushRequest
+  readonly onEvent: (event: PushEvent) => void
+  readonly signal: AbortSignal | undefined
+}
+
+/**
+ * Gets one image to the server: source, platform check, plan, transfer, registration, wait. Nothing is sent before
+ * the checks passed, and no name moves before the server agreed.
+ *
+ * @returns undefined after a dry run
+ */
+export async function pushImage(
+  ports: PushPorts,
+  request: PushRequest,
+  onEvent: (event: PushEvent) => void,
+  signal?: AbortSignal,
+): Promise<PushResult | undefined> {
+  const run = { ports, request, onEvent, signal }
+  onEvent({ type: 'phase', phase: 'prepare' })
+  if (request.name !== undefined) targetName(request.name, undefined, [])
+  const { source, typed } = await openSource(ports.engine, request.source, request.image, signal)
+  try {
+    const name = targetName(request.name, typed, source.repoTags)
+    const { title, platform } = source
+    const { platforms, registry } = await ports.server.config(signal)
+    checkPlatform(title, platform, platforms)
+    onEvent({ type: 'source', title, name: formatImageName(name), platform: formatPlatform(platform) })
+    const repository = await openTarget(run, name, registry.secure)
+    return await pushSource(run, source, name, repository)
+  } finally {
+    await source.close()
+  }
+}
+
+async function openTarget(run: PushRun, name: ImageName, secure: boolean): Promise<Repository> {
+  const { ports, onEvent, signal } = run
+  const { registryUrl, project, username, secret } = await ports.server.pushAccess(name.repository, signal)
+  const repository = `${project}/${name.repository}`
+  onEvent({ type: 'repository', repository: `${registryUrl}/${repository}` })
+  return ports.openRepository({
+    host: registryUrl,
+    secure,
+    repository,
+    credentials: { username, password: secret },
+  })
+}
+
+async function pushSource(
+  run: PushRun,
+  source: ImageSource,
+  name: ImageName,
+  repository: Repository,
+): Promise<PushResult | undefined> {
+  const { ports, request, onEvent, signal } = run
+  const there = await findSameImage(ports.server, repository, source, name, signal)
+  const info = source.kind === 'engine' ? await ports.engine().info(signal) : undefined
+  const plan = await planPush(source, info, request.via, repository, ports.blobCache, signal)
+  onEvent({ type: 'plan', plan })
+  if (request.dryRun) return undefined
+
+  const job = { source, plan, repository, cache: ports.blobCache, onEvent, signal }
+  const { descriptor, release } = there ? { descriptor: there } : await transfer(job, run)
+  try {
+    onEvent({ type: 'pushed', digest: descriptor.digest, size: descriptor.size })
+    const image = await register(run, name, descriptor)
+    await confirmTag(repository, name, descriptor.digest, signal)
+    return { image: await settle(run, image), descriptor }
+  } finally {
+    await release?.()
+  }
+}
+
+/** An engine that cannot reach the registry (a VM, a proxy, a certificate it does not trust) is no reason to fail. */
+async function transfer(job: TransferJob, { ports, request }: PushRun): Promise<Transferred> {
+  if (job.plan.transport === 'direct') return transferDirect(job)
+  try {
+    return await transferByEngine(job, ports.engine())
+  } catch (error) {
+    if (!isCode(error, 'REGISTRY_UNREACHABLE') || request.via === 'engine') throw error
+    job.onEvent({
+      type: 'note',
+      message: `the engine cannot reach the registry, sending it from here (${error.message})`,
+    })
+    return transferDirect(job)
+  }
+}
+
+async function register(run: PushRun, name: ImageName, { digest }: Descriptor): Promise<Image> {
+  const { ports, request, onEvent, signal } = run
+  onEvent({ type: 'phase', phase: 'register' })
+  const body = { name: formatImageName(name), digest, source: { kind: 'pushed' as const }, ...request.record }
+  return ports.server.createImage(body, signal)
+}
+
+async function settle(run: PushRun, image: Image): Promise<Image> {
+  const { ports, request, onEvent, signal } = run
+  if (request.waitMs === undefined) return image
+  onEvent({ type: 'phase', phase: 'validate' })
+  return waitForImage(ports.server, image.id, {
+    deadlineMs: request.waitMs,
+    onState: (state) => onEvent({ type: 'state', image: state }),
+    ...(signal ? { signal } : {}),
+  })
+}

@@ -1,0 +1,57 @@
+import type { Readable } from 'node:stream'
+import type { Digest } from '../../oci/digest.ts'
+import type { Descriptor, Manifest } from '../../oci/manifest.ts'
+import type { Platform } from '../../oci/platform.ts'
+import type { LayerCompression } from './layer-encoder.ts'
+
+/** One layer as its source hands it out. */
+export interface SourceLayer {
+  /** For progress lines: 12 hex digits, of the diffID when that is known. */
+  readonly label: string
+  /** Unknown while an engine's export passes: the order of its layers comes at its end. */
+  readonly diffID: Digest | undefined
+  /** Set when the stored bytes are a registry blob already: it is sent as it is. */
+  readonly descriptor: Descriptor | undefined
+  readonly compression: LayerCompression
+  /** Bytes that `open` yields. */
+  readonly storedSize: number
+  /** False: the bytes pass once, and `open` works once. */
+  readonly reopens: boolean
+  /** The stored bytes from `offset` on, verified at their end. */
+  open(offset: number, signal: AbortSignal | undefined): Promise<Readable>
+}
+
+/** Brings one layer to the registry and answers the blob it is there. The signal also ends it when another layer failed. */
+export type TransferLayer = (layer: SourceLayer, signal: AbortSignal | undefined) => Promise<Descriptor>
+
+/** What the layers of an image became, in the order of its config. */
+export interface TransferredLayers {
+  readonly configBytes: Uint8Array
+  readonly layers: readonly Descriptor[]
+}
+
+/** One image for one platform, wherever it is. The same for an engine, an archive and a layout. */
+export interface ImageSource {
+  readonly kind: 'engine' | 'docker-save' | 'oci-layout'
+  /** As the user named it. */
+  readonly title: string
+  readonly platform: Platform
+  readonly repoTags: readonly string[]
+  readonly diffIDs: readonly Digest[]
+  /** Bytes as stored, uncompressed for engines. */
+  readonly size: number
+  /** Identifies the image's content; undefined when only its manifest's digest is known before a transfer. */
+  readonly configDigest: Digest | undefined
+  /** The digest that a registry may already know the image by. */
+  readonly manifestDigest: Digest | undefined
+  /** Kept byte for byte when its blobs are sent as they are, so that the digest stays. */
+  readonly manifest:
+    | { readonly bytes: Uint8Array; readonly digest: Digest; readonly parsed: Manifest }
+    | undefined
+  /**
+   * Hands each distinct layer to `transfer` once, a few at a time where the source can, and answers the
+   * descriptors in order.
+   */
+  transferLayers(transfer: TransferLayer, signal: AbortSignal | undefined): Promise<TransferredLayers>
+  close(): Promise<void>
+}

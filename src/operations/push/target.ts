@@ -1,0 +1,49 @@
+import { ImgctlError, isCode } from '../../errors/error.ts'
+import { defaultImageName, type ImageName, parseImageName } from '../../oci/image-name.ts'
+import { parseReference } from '../../oci/reference.ts'
+
+const ARCHIVE_SUFFIX = /\.(?:tar|tgz|tar\.gz|tar\.zst|tar\.xz|tar\.bz2)$/i
+const PATH_START = /^(?:\.{1,2}[\\/]|[\\/]|~[\\/]|[A-Za-z]:[\\/])/
+const LAYOUT_PREFIX = 'oci:'
+
+/** What the user's one argument means. */
+export type PushArgument =
+  | { readonly kind: 'image'; readonly reference: string }
+  | { readonly kind: 'archive'; readonly path: string }
+
+/**
+ * `oci:DIR` is a layout; what starts like a path, or ends like an archive, is a file; all else is an image in the
+ * engine. No file is looked for: what an argument means does not depend on what lies in the current folder.
+ */
+export function parseArgument(text: string): PushArgument {
+  if (text.startsWith(LAYOUT_PREFIX)) return { kind: 'archive', path: text.slice(LAYOUT_PREFIX.length) }
+  if (PATH_START.test(text) || ARCHIVE_SUFFIX.test(text)) return { kind: 'archive', path: text }
+  return { kind: 'image', reference: text }
+}
+
+/**
+ * The image's name on the server: `--name`, else the reference that was typed, else the image's first tag.
+ *
+ * @param typed the engine reference the user wrote; undefined for archives, and for an id
+ * @throws ImgctlError NAME_INVALID with `--name` as the way out
+ */
+export function targetName(
+  option: string | undefined,
+  typed: string | undefined,
+  repoTags: readonly string[],
+): ImageName {
+  if (option !== undefined) return parseImageName(option)
+  const reference = typed ?? repoTags[0]
+  if (reference === undefined) {
+    throw new ImgctlError('NAME_INVALID', 'the image has no name of its own', {
+      hint: 'give it one: --name app:1.0',
+    })
+  }
+  try {
+    return defaultImageName(parseReference(reference))
+  } catch (error) {
+    if (!isCode(error, 'NAME_INVALID') || error.hint) throw error
+    const { message, context } = error
+    throw new ImgctlError('NAME_INVALID', message, { context, hint: 'give it a name: --name app:1.0' })
+  }
+}

@@ -1,0 +1,64 @@
+import { type Descriptor, parseManifest } from '../../oci/manifest.ts'
+import type { EnginePush, EnginePushProgress } from '../../ports/engine.ts'
+import type { LayerStatus, PushEvent } from './events.ts'
+import { newStagingTag, sweepStagingTags } from './staging-tag.ts'
+import type { TransferJob, Transferred } from './transfer.ts'
+
+/** After an interrupt, removing the staging tag from the registry may take this long; the server expires it anyway. */
+const CLEANUP_MS = 200
+
+/**
+ * Lets the engine push, under a staging tag, so that no name of the user's moves, here or there, before the server
+ * agreed. The tag is removed from the engine on every way out; `release` removes it from the registry.
+ */
+export async function transferByEngine(job: TransferJob, engine: EnginePush): Promise<Transferred> {
+  const { source, repository, onEvent, signal } = job
+  const { host, repository: path, credentials, secure } = repository.location
+  for (const tag of await sweepStagingTags(engine, signal)) {
+    onEvent({ type: 'note', message: `removed ${tag}, left by a run that was killed` })
+  }
+  const stagingTag = newStagingTag()
+  const target = `${host}/${path}:${stagingTag}`
+  const release = () =>
+    repository.deleteManifest(stagingTag, AbortSignal.timeout(CLEANUP_MS)).catch(() => undefined)
+
+  onEvent({ type: 'phase', phase: 'push' })
+  try {
+    await engine.tagImage(source.title, target, signal)
+    const auth = credentials && { ...credentials, registry: host }
+    const { digest } = await engine.pushImage(target, auth, {
+      secure,
+      onProgress: (progress) => onEvent(layerEvent(progress)),
+      ...(signal ? { signal } : {}),
+    })
+    const { bytes, mediaType } = await repository.readManifest(digest, signal)
+    const manifest = parseManifest(bytes, mediaType)
+    const layers = manifest.kind === 'manifest' ? manifest.layers : []
+    await remember(job, layers)
+    return { descriptor: { mediaType, digest, size: bytes.length }, release }
+  } catch (error) {
+    await release()
+    throw error
+  } finally {
+    await engine.untagImage(target)
+  }
+}
+
+async function remember({ cache, source }: TransferJob, layers: readonly Descriptor[]): Promise<void> {
+  if (layers.length !== source.diffIDs.length) return
+  await cache.remember(new Map(source.diffIDs.map((diffID, i) => [diffID, layers[i]!])))
+}
+
+/** The engine's words for what a layer does, in ours. */
+const STATUS: Readonly<Record<string, LayerStatus>> = {
+  Preparing: 'waiting',
+  Waiting: 'waiting',
+  Pushing: 'pushing',
+  Pushed: 'pushed',
+  'Layer already exists': 'exists',
+}
+
+function layerEvent({ layer, status, current, total }: EnginePushProgress): PushEvent {
+  const known = status.startsWith('Mounted from') ? 'mounted' : STATUS[status]
+  return { type: 'layer', label: layer, status: known ?? 'pushing', done: current ?? 0, total }
+}
