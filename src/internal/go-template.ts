@@ -17,7 +17,7 @@ export function parseTemplate(text: string): Template {
   let position = 0
   while (position < text.length) {
     const open = text.indexOf('{{', position)
-    const literal = unescape(text.slice(position, open < 0 ? text.length : open))
+    const literal = unescapeText(text.slice(position, open < 0 ? text.length : open))
     if (literal) parts.push(() => literal)
     if (open < 0) break
     ACTION.lastIndex = open
@@ -50,7 +50,7 @@ function readField(value: unknown, key: string): unknown {
   return found[1]
 }
 
-function unescape(text: string): string {
+function unescapeText(text: string): string {
   return text.replaceAll('\\t', '\t').replaceAll('\\n', '\n')
 }
 

@@ -40,7 +40,24 @@ export interface ServerPushAccess {
   pushAccess(repository: string, signal?: AbortSignal): Promise<PushAccess>
 }
 
-export interface Server extends ServerConfiguration, ServerIdentity, ServerImages, ServerPushAccess {
-  /** Any path under the server, for `imgctl api`: status and body as they came. */
+/** An answer as it came, for `imgctl api`. */
+export interface RawAnswer {
+  readonly status: number
+  readonly contentType: string
+  readonly body: string
+}
+
+export interface ServerRequests {
+  /** Any path under `/api`. A status that is an error is answered, not thrown. */
+  request(method: string, path: string, body: string | undefined, signal?: AbortSignal): Promise<RawAnswer>
+}
+
+export interface Server
+  extends ServerConfiguration,
+    ServerIdentity,
+    ServerImages,
+    ServerPushAccess,
+    ServerRequests {
+  /** Without `/api` and without a slash at its end. */
   readonly url: string
 }

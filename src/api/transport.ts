@@ -1,0 +1,134 @@
+import type { Dispatcher } from 'undici'
+import { DEFAULT_RETRY, retry } from '../internal/retry.ts'
+import type { RawAnswer } from '../ports/server.ts'
+import { answerError, isSuccess, notJson } from './answer-error.ts'
+import { connectionError } from './connection-error.ts'
+import { readText } from './read-text.ts'
+
+/** The server answers within a second; a loaded one gets this long before the call is given up and retried. */
+const ANSWER_TIMEOUT_MS = 30_000
+
+export interface Call {
+  readonly method: string
+  /** Under `/api`, with its own segments encoded. */
+  readonly path: string
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>
+  /** Sent as JSON. */
+  readonly body?: unknown
+  /** Sent as it is, said to be JSON. */
+  readonly rawBody?: string | undefined
+  readonly headers?: Readonly<Record<string, string>>
+  /** Whether it may be sent again when nothing or a passing failure came back. */
+  readonly idempotent: boolean
+  readonly onTry?: () => void
+}
+
+export interface TransportOptions {
+  /** As `config/server-url.ts` makes it. */
+  readonly server: string
+  readonly apiKey: string | undefined
+  readonly userAgent: string
+  readonly dispatcher: Dispatcher
+}
+
+/** Sends calls to one server. The key goes to that server's origin only: redirects are never followed. */
+export class Transport {
+  readonly server: string
+  readonly #options: TransportOptions
+  /** A server that never answered is reported at once; one that did is given time to come back. */
+  #hasAnswered = false
+
+  constructor(options: TransportOptions) {
+    this.server = options.server
+    this.#options = options
+  }
+
+  /**
+   * The JSON of a 2xx answer. Its shape is the contract's: the server is trusted with that, not with less.
+   *
+   * @throws ImgctlError as ports/server.ts says
+   */
+  async call<T>(call: Call, signal?: AbortSignal): Promise<T> {
+    return this.#retried(call, signal, async () => {
+      const answer = await this.#send(call, signal)
+      if (!isSuccess(answer.status)) throw answerError(this.server, answer)
+      try {
+        return JSON.parse(answer.body) as T
+      } catch {
+        throw notJson(this.server, answer)
+      }
+    })
+  }
+
+  /** The answer whatever its status is. @throws ImgctlError SERVER_UNREACHABLE */
+  raw(call: Call, signal?: AbortSignal): Promise<RawAnswer> {
+    return this.#retried(call, signal, () => this.#send(call, signal))
+  }
+
+  #retried<T>(call: Call, signal: AbortSignal | undefined, action: () => Promise<T>): Promise<T> {
+    const attempts = call.idempotent ? DEFAULT_RETRY.attempts : 1
+    return retry({ ...DEFAULT_RETRY, attempts, ...(signal ? { signal } : {}) }, () => {
+      call.onTry?.()
+      return action()
+    })
+  }
+
+  async #send(call: Call, signal: AbortSignal | undefined): Promise<Answer> {
+    const { dispatcher } = this.#options
+    const { request } = await import('undici')
+    try {
+      const { statusCode, headers, body } = await request(this.#url(call), {
+        dispatcher,
+        method: call.method as Dispatcher.HttpMethod,
+        headers: this.#headers(call),
+        body: call.rawBody ?? (call.body === undefined ? null : JSON.stringify(call.body)),
+        headersTimeout: ANSWER_TIMEOUT_MS,
+        bodyTimeout: ANSWER_TIMEOUT_MS,
+        ...(signal ? { signal } : {}),
+      })
+      const text = await readText(body)
+      this.#hasAnswered = true
+      return {
+        status: statusCode,
+        contentType: first(headers['content-type']) ?? '',
+        body: text,
+        retryAfter: first(headers['retry-after']),
+        location: first(headers['location']),
+        requestId: first(headers['x-request-id']),
+      }
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw connectionError(this.server, error, this.#hasAnswered)
+    }
+  }
+
+  #url({ path, query = {} }: Call): string {
+    const parameters = new URLSearchParams()
+    for (const [key, value] of Object.entries(query)) {
+      if (value !== undefined) parameters.set(key, String(value))
+    }
+    return `${this.server}/api${path}${parameters.size > 0 ? `?${parameters}` : ''}`
+  }
+
+  #headers({ body, rawBody, headers }: Call): Record<string, string> {
+    const { apiKey, userAgent } = this.#options
+    return {
+      accept: 'application/json',
+      'user-agent': userAgent,
+      ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
+      ...(body === undefined && rawBody === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    }
+  }
+}
+
+/** An answer read whole. */
+export interface Answer extends RawAnswer {
+  readonly retryAfter: string | undefined
+  readonly location: string | undefined
+  readonly requestId: string | undefined
+}
+
+function first(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value
+}

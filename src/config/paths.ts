@@ -1,0 +1,31 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * The folder of config.json and credentials.json: `$IMGCTL_CONFIG_DIR`, else `imgctl` in `$XDG_CONFIG_HOME`,
+ * `%APPDATA%` or `~/.config`. macOS follows XDG too, as the tools beside imgctl (docker, gh) keep to the home folder.
+ */
+export function configDir(environment: Environment, platform: NodeJS.Platform = process.platform): string {
+  const { IMGCTL_CONFIG_DIR: own, XDG_CONFIG_HOME: xdg, APPDATA: appData } = environment
+  if (own) return own
+  if (xdg) return join(xdg, 'imgctl')
+  if (platform === 'win32' && appData) return join(appData, 'imgctl')
+  return join(home(environment), '.config', 'imgctl')
+}
+
+/** Where `imgctl serve` keeps its data unless `--data` says otherwise. */
+export function serverDataDir(
+  environment: Environment,
+  platform: NodeJS.Platform = process.platform,
+): string {
+  const { XDG_DATA_HOME: xdg, LOCALAPPDATA: localAppData } = environment
+  if (xdg) return join(xdg, 'imgctl', 'server')
+  if (platform === 'win32' && localAppData) return join(localAppData, 'imgctl', 'server')
+  return join(home(environment), '.local', 'share', 'imgctl', 'server')
+}
+
+function home({ HOME }: Environment): string {
+  return HOME || homedir()
+}

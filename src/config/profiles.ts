@@ -1,0 +1,92 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ImgctlError } from '../errors/error.ts'
+import { writeFileDurably } from '../internal/durable-file.ts'
+import { isRecord, parseJsonFile } from './json-file.ts'
+
+/** A server under a name of the user's. Its secret is elsewhere (auth/). */
+export interface Profile {
+  readonly server: string
+}
+
+/** What config.json says. Keys that this version does not know are kept in `raw`. */
+export interface Config {
+  readonly active: string | undefined
+  readonly profiles: ReadonlyMap<string, Profile>
+  readonly raw: Readonly<Record<string, unknown>>
+}
+
+/** A profile's name is typed on command lines and is a key in files. */
+const PROFILE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
+
+/** The profiles of this user, in `config.json`. Every change replaces the file as a whole. */
+export class ProfileStore {
+  readonly file: string
+
+  constructor(folder: string) {
+    this.file = join(folder, 'config.json')
+  }
+
+  /** No file is an empty config. @throws ImgctlError FILE_UNREADABLE naming the file */
+  async read(): Promise<Config> {
+    const raw = await parseJsonFile(this.file, () => readFile(this.file, 'utf8'))
+    const entries = isRecord(raw['profiles']) ? Object.entries(raw['profiles']) : []
+    const profiles = new Map<string, Profile>()
+    for (const [name, value] of entries) {
+      if (isRecord(value) && typeof value['server'] === 'string')
+        profiles.set(name, { server: value['server'] })
+    }
+    const active = raw['activeProfile']
+    return { active: typeof active === 'string' ? active : undefined, profiles, raw }
+  }
+
+  /** Adds or changes a profile and makes it the active one. @throws ImgctlError USAGE for a bad name */
+  async save(name: string, profile: Profile): Promise<void> {
+    assertProfileName(name)
+    await this.#change((raw, profiles) => {
+      const before = isRecord(profiles[name]) ? profiles[name] : {}
+      return { ...raw, activeProfile: name, profiles: { ...profiles, [name]: { ...before, ...profile } } }
+    })
+  }
+
+  /** @throws ImgctlError PROFILE_NOT_FOUND */
+  async activate(name: string): Promise<void> {
+    requireProfile(await this.read(), name)
+    await this.#change((raw) => ({ ...raw, activeProfile: name }))
+  }
+
+  /** The active profile is none afterwards when it was this one. @throws ImgctlError PROFILE_NOT_FOUND */
+  async remove(name: string): Promise<void> {
+    requireProfile(await this.read(), name)
+    await this.#change((raw, { [name]: _, ...profiles }) => {
+      const { activeProfile, ...rest } = raw
+      return { ...rest, ...(activeProfile === name ? {} : { activeProfile }), profiles }
+    })
+  }
+
+  async #change(
+    change: (raw: Record<string, unknown>, profiles: Record<string, unknown>) => Record<string, unknown>,
+  ): Promise<void> {
+    const { raw } = await this.read()
+    const changed = change({ ...raw }, isRecord(raw['profiles']) ? raw['profiles'] : {})
+    await writeFileDurably(this.file, `${JSON.stringify(changed, undefined, 2)}\n`)
+  }
+}
+
+/** @throws ImgctlError PROFILE_NOT_FOUND */
+export function requireProfile(config: Config, name: string): Profile {
+  const profile = config.profiles.get(name)
+  if (profile) return profile
+  const known = [...config.profiles.keys()]
+  throw new ImgctlError('PROFILE_NOT_FOUND', `no profile is called ${JSON.stringify(name)}`, {
+    hint: known.length > 0 ? `profiles: ${known.join(', ')}` : 'make one: imgctl login',
+  })
+}
+
+/** @throws ImgctlError USAGE */
+export function assertProfileName(name: string): void {
+  if (PROFILE_NAME.test(name)) return
+  throw new ImgctlError('USAGE', `${JSON.stringify(name)} cannot be a profile's name`, {
+    hint: 'letters, digits, . _ and -, at most 64',
+  })
+}

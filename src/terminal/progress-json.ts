@@ -1,0 +1,29 @@
+import type { Progress, ProgressEvent } from './progress.ts'
+import type { Output } from './streams.ts'
+
+/** A reader needs no more of one item; its end is always written. */
+const ITEM_INTERVAL_MS = 1_000
+
+/** One JSON object per line, as `ProgressEvent` describes them. */
+export function jsonProgress(output: Output, now: () => number): Progress {
+  const items = new Map<string, { at: number; status: string | undefined }>()
+  const write = (event: ProgressEvent | Readonly<Record<string, unknown>>) =>
+    output.write(`${JSON.stringify(event)}\n`)
+  return {
+    phase(phase, { total } = {}) {
+      items.clear()
+      write({ event: 'phase', phase, ...(total === undefined ? {} : { total }) })
+    },
+    item(id, label, done, total, status) {
+      const before = items.get(id)
+      const isNews = !before || before.status !== status || done === total
+      if (!isNews && now() - before.at < ITEM_INTERVAL_MS) return
+      items.set(id, { at: now(), status })
+      const known = { ...(total === undefined ? {} : { total }), ...(status === undefined ? {} : { status }) }
+      write({ event: 'item', id, label, done, ...known })
+    },
+    line: (text) => write({ event: 'message', text }),
+    event: write,
+    finish() {},
+  }
+}

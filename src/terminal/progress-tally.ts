@@ -1,0 +1,98 @@
+import { humanBytes, humanDuration } from './humanize.ts'
+
+/** The rate is that of the last seconds, so that it follows the network. */
+const RATE_WINDOW_MS = 5_000
+/** Samples closer than this are merged: an item may report each chunk. */
+const SAMPLE_MS = 200
+
+export interface Item {
+  readonly id: string
+  readonly label: string
+  readonly done: number
+  readonly total: number | undefined
+  readonly status: string | undefined
+}
+
+/** The phase, its items and its rate: what every view of progress is drawn from. */
+export class Tally {
+  readonly #now: () => number
+  readonly #items = new Map<string, Item>()
+  readonly #samples: { at: number; done: number }[] = []
+  #phase: string | undefined
+  #startedAt = 0
+  #total: number | undefined
+  #done = 0
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  get phase(): string | undefined {
+    return this.#phase
+  }
+
+  get items(): Iterable<Item> {
+    return this.#items.values()
+  }
+
+  start(phase: string, total: number | undefined): void {
+    this.#phase = phase
+    this.#startedAt = this.#now()
+    this.#total = total
+    this.#done = 0
+    this.#items.clear()
+    this.#samples.length = 0
+    this.#samples.push({ at: this.#startedAt, done: 0 })
+  }
+
+  update(item: Item): void {
+    this.#done += item.done - (this.#items.get(item.id)?.done ?? 0)
+    this.#items.set(item.id, item)
+    this.#sample()
+  }
+
+  /** Milliseconds since the phase began. */
+  get elapsed(): number {
+    return this.#now() - this.#startedAt
+  }
+
+  /** `upload  12.3 MB / 1.20 GB  10%  5.00 MB/s  3m 57s left`, as far as it is known. */
+  summary(): string {
+    const parts = [this.#phase ?? '']
+    const total = this.#total ?? this.#sumOfTotals()
+    if (this.#done > 0 || total) {
+      parts.push(total ? `${humanBytes(this.#done)} / ${humanBytes(total)}` : humanBytes(this.#done))
+    }
+    if (total) parts.push(`${Math.min(100, Math.floor((this.#done / total) * 100))}%`)
+    const rate = this.#rate()
+    if (rate > 0) parts.push(`${humanBytes(rate)}/s`)
+    if (rate > 0 && total && total > this.#done) {
+      parts.push(`${humanDuration(((total - this.#done) / rate) * 1000)} left`)
+    }
+    return parts.join('  ')
+  }
+
+  #sample(): void {
+    const at = this.#now()
+    const last = this.#samples.at(-1)
+    if (last && at - last.at < SAMPLE_MS) return
+    this.#samples.push({ at, done: this.#done })
+    while (this.#samples.length > 2 && at - this.#samples[0]!.at > RATE_WINDOW_MS) this.#samples.shift()
+  }
+
+  /** Bytes per second; 0 while nothing can be said. */
+  #rate(): number {
+    const first = this.#samples[0]
+    const elapsed = first ? this.#now() - first.at : 0
+    return elapsed < SAMPLE_MS ? 0 : Math.max(0, ((this.#done - first!.done) / elapsed) * 1000)
+  }
+
+  #sumOfTotals(): number | undefined {
+    let sum = 0
+    for (const { total } of this.#items.values()) {
+      if (total === undefined) return undefined
+      sum += total
+    }
+    return sum || undefined
+  }
+}

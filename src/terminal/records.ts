@@ -1,0 +1,81 @@
+import { makeVisible } from '../internal/control-characters.ts'
+import type { Format } from './format.ts'
+import type { Output } from './streams.ts'
+import { type Row, renderTable } from './table.ts'
+
+export type Cell = string | number | boolean | null
+
+export interface Column<T> {
+  readonly header: string
+  /** The whole value, for pipes and scripts. */
+  readonly value: (record: T) => Cell
+  /** The same for a person; the value itself when absent. */
+  readonly human?: (record: T) => string
+  readonly align?: 'left' | 'right'
+}
+
+/** One kind of record: its columns, and what `-q` prints. The record itself is what JSON and YAML show. */
+export interface RecordView<T> {
+  readonly columns: readonly Column<T>[]
+  readonly id: (record: T) => string
+}
+
+/**
+ * Prints records: a table on a terminal, tab-separated values in a pipe, or what `--format` and `-q` ask for.
+ *
+ * @param records an array is an array in JSON and YAML, a single record an object
+ */
+export async function printRecords<T extends object>(
+  output: Output,
+  records: readonly T[] | T,
+  view: RecordView<T>,
+  { format, quiet = false }: { readonly format: Format; readonly quiet?: boolean },
+): Promise<void> {
+  const list: readonly T[] = isList(records) ? records : [records]
+  if (quiet) return printLines(output, list.map(view.id))
+  switch (format.kind) {
+    case 'json':
+      return output.write(`${JSON.stringify(records, undefined, 2)}\n`)
+    case 'yaml': {
+      const { stringify } = await import('yaml')
+      return output.write(stringify(records, { lineWidth: 0, aliasDuplicateObjects: false }))
+    }
+    case 'template': {
+      const lines = list.map((record) => format.render(record as Readonly<Record<string, unknown>>))
+      return printLines(output, lines)
+    }
+    case 'table':
+      return output.isTTY ? printTable(output, list, view.columns) : printValues(output, list, view.columns)
+  }
+}
+
+function isList<T extends object>(records: readonly T[] | T): records is readonly T[] {
+  return Array.isArray(records)
+}
+
+function printLines(output: Output, lines: readonly string[]): void {
+  const shown = output.isTTY ? lines.map(makeVisible) : lines
+  output.write(shown.map((line) => `${line}\n`).join(''))
+}
+
+function printTable<T>(output: Output, records: readonly T[], columns: readonly Column<T>[]): void {
+  if (records.length === 0) return
+  const rows: Row[] = records.map((record) =>
+    columns.map((column) => makeVisible(column.human?.(record) ?? plain(column.value(record)))),
+  )
+  const headers = columns.map(({ header, align }) => ({ header, align: align ?? 'left' }))
+  for (const [index, line] of renderTable(headers, rows, output.columns).entries()) {
+    output.write(`${index === 0 ? output.style.bold(line) : line}\n`)
+  }
+}
+
+/** One line per record; a tab or newline inside a value would break that, so it becomes a space. */
+function printValues<T>(output: Output, records: readonly T[], columns: readonly Column<T>[]): void {
+  const line = (record: T) =>
+    columns.map(({ value }) => plain(value(record)).replace(/[\t\r\n]+/g, ' ')).join('\t')
+  output.write(records.map((record) => `${line(record)}\n`).join(''))
+}
+
+function plain(cell: Cell): string {
+  return cell === null ? '-' : String(cell)
+}
