@@ -43,6 +43,13 @@ interface RunningHash {
   readonly bytes: number
 }
 
+/** Bytes on their way into the file. */
+interface Transfer {
+  readonly source: Readable
+  readonly sink: AppendFile
+  lastByteAt: number
+}
+
 /** A sender that was silent this long may be replaced by another request for the same upload. */
 export const STALLED_MS = 5_000
 const REHASH_CHUNK_BYTES = 1024 * 1024
@@ -56,7 +63,7 @@ export class UploadFile implements Upload {
   /** Lost by a restart or a failed write; then the file is read once at the end. */
   #running: RunningHash | undefined
   #user: Promise<unknown> | undefined
-  #transfer: { readonly source: Readable; readonly sink: AppendFile; lastByteAt: number } | undefined
+  #transfer: Transfer | undefined
 
   /** @param algorithm of a file that is empty: hash from the start */
   constructor(path: string, size: number, algorithm: DigestAlgorithm | undefined, adopt: Adopt) {
@@ -141,11 +148,14 @@ export class UploadFile implements Upload {
       await this.#user?.catch(() => {})
     }
     if (!this.#user) return
-    throw new ImgctlError('CONFLICT', 'another request is using this upload', { retryable: true, retryAfter: 1 })
+    throw new ImgctlError('CONFLICT', 'another request is using this upload', {
+      retryable: true,
+      retryAfter: 1,
+    })
   }
 
-  /** Resolves when the source ended and all is written; when the source fails, what came from it is written first. */
-  #receive(transfer: NonNullable<typeof this.#transfer>, maxBytes: number): Promise<void> {
+  /** Resolves when the source ended and all is written; when it fails, what came from it is written first. */
+  #receive(transfer: Transfer, maxBytes: number): Promise<void> {
     const { source, sink } = transfer
     let expected = sink.size
     return new Promise((resolve, reject) => {
