@@ -25,6 +25,8 @@ export interface ServerSettings {
     /** Config and layers of one image, compressed. */
     readonly imageBytes: number
     readonly imagesPerOrganization: number
+    /** Requests under /api; the registry's own are not counted. */
+    readonly requestsPerMinute: { readonly key: number; readonly address: number }
   }
   /** How long content that nothing refers to is kept after a push last relied on it. */
   readonly graceMs: number

@@ -1,0 +1,130 @@
+import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import { ImgctlError } from '../../errors/error.ts'
+import type { ServerContext, ServerSettings } from '../context.ts'
+import { apiKeyRoutes } from './api-key-routes.ts'
+import { authenticate } from './authentication.ts'
+import { configRoutes } from './config-routes.ts'
+import { dockerRegistryRoutes } from './docker-registry-routes.ts'
+import { notFound, replyWithError } from './error-reply.ts'
+import { healthRoutes } from './health-routes.ts'
+import { meRoutes } from './me-routes.ts'
+import { serveMetrics } from './metrics.ts'
+import { describeApi, describeErrors, serveOpenApi } from './openapi.ts'
+import { createRateLimits, type RateLimits } from './rate-limit.ts'
+import { logRequests } from './request-log.ts'
+import { schemaErrorFormatter, validatorCompiler } from './validation.ts'
+
+/** What others serve. */
+export interface AppPlugins {
+  /** Mounted under /api: authenticated, rate-limited, JSON. */
+  readonly api: readonly FastifyPluginAsyncTypebox[]
+  /** Mounted at /: `/v2/*` and the token endpoint; authenticates by itself, and its bodies are not read. */
+  readonly registry: FastifyPluginAsyncTypebox
+}
+
+/** Bodies under /api are small documents: bytes of images go to /v2. */
+const MAX_JSON_BYTES = 1024 * 1024
+/** A connection on which nothing moves is cut; a transfer may take as long as it moves. */
+const IDLE_TIMEOUT_MS = 5 * 60_000
+/** Longer than the usual 60 s of a proxy in front, which must be the one to close an idle connection. */
+const KEEP_ALIVE_MS = 72_000
+/** `name` of a repository may be long: distribution/reference allows 255 characters. */
+const MAX_PARAMETER_LENGTH = 600
+
+/** The HTTP application. It does not listen yet. */
+export async function createApp(ctx: ServerContext, plugins: AppPlugins): Promise<FastifyInstance> {
+  const app = await newFastify(ctx)
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSchemaErrorFormatter(schemaErrorFormatter)
+  app.setErrorHandler(replyWithError)
+  app.setNotFoundHandler(notFound)
+  logRequests(app)
+  const limits = await createRateLimits(app, ctx.settings.limits)
+  await describeApi(app, ctx.settings)
+  serveMetrics(app, ctx)
+  await app.register(registryScope(plugins.registry, limits))
+  await app.register(apiScope(ctx, plugins.api, limits), { prefix: '/api' })
+  return app
+}
+
+async function newFastify({ settings, log }: ServerContext): Promise<FastifyInstance> {
+  const options = {
+    loggerInstance: log as FastifyBaseLogger,
+    disableRequestLogging: true,
+    genReqId: () => randomUUID(),
+    requestIdHeader: false,
+    bodyLimit: MAX_JSON_BYTES,
+    // No limit on the time that a whole request takes: a layer may take an hour.
+    requestTimeout: 0,
+    connectionTimeout: IDLE_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    forceCloseConnections: 'idle',
+    // A proxy on this machine says who the client is; nobody else is believed.
+    trustProxy: 'loopback',
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
+    frameworkErrors: replyWithError,
+  } as const
+  const app = settings.tls ? fastify({ ...options, https: await readTls(settings.tls) }) : fastify(options)
+  return app as unknown as FastifyInstance
+}
+
+async function readTls({ certFile, keyFile }: NonNullable<ServerSettings['tls']>) {
+  return { cert: await readSecretFile(certFile), key: await readSecretFile(keyFile) }
+}
+
+async function readSecretFile(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path)
+  } catch (cause) {
+    throw new ImgctlError('FILE_UNREADABLE', `the TLS file cannot be read: ${path}`, { cause })
+  }
+}
+
+function registryScope(plugin: AppPlugins['registry'], limits: RateLimits): FastifyPluginAsyncTypebox {
+  return async (scope) => {
+    scope.removeAllContentTypeParsers()
+    scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    scope.addHook('onRoute', (route) => {
+      if (route.url.startsWith('/v2')) route.schema = { ...route.schema, hide: true }
+    })
+    scope.addHook('onRequest', async (request) => {
+      if (request.url.startsWith('/api/')) await limits.perAddress(request)
+    })
+    await scope.register(plugin)
+  }
+}
+
+function apiScope(
+  ctx: ServerContext,
+  plugins: AppPlugins['api'],
+  limits: RateLimits,
+): FastifyPluginAsyncTypebox {
+  return async (scope) => {
+    readJsonBodies(scope)
+    describeErrors(scope)
+    scope.addHook('onRequest', limits.perAddress)
+    authenticate(scope, ctx)
+    scope.addHook('onRequest', limits.perKey)
+    scope.addHook('onRequest', async (_request, reply) => {
+      reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+    })
+    const own = [healthRoutes, configRoutes, meRoutes, apiKeyRoutes, dockerRegistryRoutes]
+    for (const routes of own) await scope.register(routes(ctx))
+    for (const plugin of plugins) await scope.register(plugin)
+    serveOpenApi(scope)
+  }
+}
+
+/** JSON and nothing else; an empty body of type JSON, which some clients send with DELETE, is no body. */
+function readJsonBodies(scope: Parameters<FastifyPluginAsyncTypebox>[0]): void {
+  const parse = scope.getDefaultJsonParser('error', 'error')
+  scope.removeAllContentTypeParsers()
+  scope.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null)
+    else parse(request, body as string, done)
+  })
+}

@@ -1,0 +1,46 @@
+import rateLimit from '@fastify/rate-limit'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { ImgctlError } from '../../errors/error.ts'
+import type { ServerSettings } from '../context.ts'
+
+const WINDOW_MS = 60_000
+
+export interface RateLimits {
+  /** Counts a request against its address. @throws ImgctlError RATE_LIMITED with retryAfter */
+  readonly perAddress: (request: FastifyRequest) => Promise<void>
+  /** Counts a request against its API key; nothing for a request without one. @throws as perAddress */
+  readonly perKey: (request: FastifyRequest) => Promise<void>
+}
+
+/** Limits by fixed windows of a minute, held in memory: they stop a loop that went wild, not an attack. */
+export async function createRateLimits(
+  app: FastifyInstance,
+  { requestsPerMinute }: ServerSettings['limits'],
+): Promise<RateLimits> {
+  await app.register(rateLimit, { global: false, timeWindow: WINDOW_MS })
+  const address = app.createRateLimit({
+    max: requestsPerMinute.address,
+    keyGenerator: (request) => request.ip,
+  })
+  const key = app.createRateLimit({
+    max: requestsPerMinute.key,
+    keyGenerator: (request) => request.principal?.keyId ?? '',
+  })
+  return {
+    perAddress: async (request) => assertAllowed(await address(request)),
+    perKey: async (request) => {
+      if (request.principal?.keyId) assertAllowed(await key(request))
+    },
+  }
+}
+
+type Limit = Awaited<ReturnType<ReturnType<FastifyInstance['createRateLimit']>>>
+
+function assertAllowed(limit: Limit): void {
+  if (limit.isAllowed || !limit.isExceeded) return
+  throw new ImgctlError('RATE_LIMITED', `more than ${limit.max} requests in a minute`, {
+    retryable: true,
+    retryAfter: limit.ttlInSeconds,
+    hint: `wait ${limit.ttlInSeconds} seconds`,
+  })
+}
