@@ -28,6 +28,7 @@ const ARROWS: Record<string, readonly string[]> = {
   registry: ['ports', 'oci', 'contract', 'config', 'errors', 'internal'],
   api: ['ports', 'oci', 'contract', 'config', 'errors', 'internal'],
   auth: ['ports', 'oci', 'contract', 'config', 'errors', 'internal'],
+  cache: ['ports', 'oci', 'errors', 'internal'],
   server: ['contract', 'oci', 'archive', 'errors', 'internal', 'ports', 'registry'],
   archive: ['oci', 'errors', 'internal'],
   config: ['errors', 'internal'],

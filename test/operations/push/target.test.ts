@@ -1,0 +1,79 @@
+import { describe, expect, test } from 'vitest'
+import { formatImageName } from '../../../src/oci/image-name.ts'
+import { checkPlatform } from '../../../src/operations/push/platform-check.ts'
+import { parseArgument, targetName } from '../../../src/operations/push/target.ts'
+
+describe('the argument of push', () => {
+  test.each([
+    ['app:1.0', { kind: 'image', reference: 'app:1.0' }],
+    ['localhost:5000/app:1.0', { kind: 'image', reference: 'localhost:5000/app:1.0' }],
+    ['0123456789ab', { kind: 'image', reference: '0123456789ab' }],
+    ['app.tar', { kind: 'archive', path: 'app.tar' }],
+    ['app.tar.gz', { kind: 'archive', path: 'app.tar.gz' }],
+    ['APP.TGZ', { kind: 'archive', path: 'APP.TGZ' }],
+    ['./app', { kind: 'archive', path: './app' }],
+    ['../out/app.tar', { kind: 'archive', path: '../out/app.tar' }],
+    ['/var/app', { kind: 'archive', path: '/var/app' }],
+    ['C:\\images\\app', { kind: 'archive', path: 'C:\\images\\app' }],
+    ['oci:layout', { kind: 'archive', path: 'layout' }],
+    ['oci:/var/layout', { kind: 'archive', path: '/var/layout' }],
+  ])('%s', (text, expected) => expect(parseArgument(text)).toEqual(expected))
+})
+
+describe('the name on the server', () => {
+  test.each([
+    ['x:1', 'app:2', ['other:3'], 'x:1'],
+    [undefined, 'app:2', ['other:3'], 'app:2'],
+    [undefined, undefined, ['other:3', 'more:4'], 'other:3'],
+    [undefined, '127.0.0.1:5000/team/app:2', [], 'team/app:2'],
+  ])('--name %s, typed %s, tags %j: %s', (option, typed, tags, expected) => {
+    expect(formatImageName(targetName(option, typed, tags))).toBe(expected)
+  })
+
+  test.each([
+    [undefined, 'app', /a tag is missing/],
+    [undefined, 'app:latest', /latest/],
+    [undefined, undefined, /no name of its own/],
+    ['App:1', 'app:1', /lowercase/],
+    ['app:latest', 'app:1', /latest/],
+    ['host:5000/app:1', 'app:1', /port/],
+  ])('--name %s, typed %s is refused with a way out', (option, typed, message) => {
+    expect(() => targetName(option, typed, [])).toThrow(
+      expect.objectContaining({
+        code: 'NAME_INVALID',
+        message: expect.stringMatching(message),
+        hint: expect.stringMatching(/./),
+      }),
+    )
+  })
+})
+
+describe('the platform', () => {
+  test.each([
+    [{ os: 'linux', architecture: 'amd64' }],
+    [{ os: 'linux', architecture: 'x86_64' }],
+    [{ os: 'Linux', architecture: 'amd64', variant: 'v2' }],
+  ])('%j runs on linux/amd64', (platform) => {
+    expect(() => checkPlatform('app:1', platform, ['linux/amd64'])).not.toThrow()
+  })
+
+  test('another one is refused in the words that users know, with the command that fixes it', () => {
+    const platform = { os: 'linux', architecture: 'arm64' }
+    expect(() => checkPlatform('test-image:1.0', platform, ['linux/amd64'])).toThrow(
+      expect.objectContaining({
+        code: 'ARCH_MISMATCH',
+        exitCode: 5,
+        message:
+          "image 'test-image:1.0' is not compatible with AMD architecture (it is linux/arm64, the server runs linux/amd64)",
+        hint: 'docker buildx build --platform linux/amd64 -t test-image:1.0 --load .',
+      }),
+    )
+  })
+
+  test('a path is no tag to build', () => {
+    const platform = { os: 'windows', architecture: 'amd64' }
+    expect(() => checkPlatform('./app.tar', platform, ['linux/amd64'])).toThrow(
+      expect.objectContaining({ hint: 'docker buildx build --platform linux/amd64 -t NAME:TAG --load .' }),
+    )
+  })
+})
