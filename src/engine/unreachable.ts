@@ -1,0 +1,74 @@
+import { ImgctlError } from '../errors/error.ts'
+import { makeVisible } from '../internal/control-characters.ts'
+import type { Endpoint } from './endpoint.ts'
+import type { Place } from './locate.ts'
+
+/** A place where no engine answered, and the error it gave. */
+export interface FailedPlace extends Place {
+  readonly error: unknown
+}
+
+/** What a system error means for a connection to an engine. https://nodejs.org/api/errors.html#common-system-errors */
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such socket',
+  ECONNREFUSED: 'nothing listens there',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  ENOTSOCK: 'it is not a socket',
+  ENOTFOUND: 'there is no such host',
+  EAI_AGAIN: 'the host name cannot be looked up',
+  ETIMEDOUT: 'no answer',
+  EHOSTUNREACH: 'the host cannot be reached',
+  ENETUNREACH: 'the network cannot be reached',
+  ECONNRESET: 'the connection was closed',
+  EPIPE: 'the connection was closed',
+}
+
+/** Why an engine did not answer, in words. */
+export function unreachableReason(error: unknown): string {
+  const reason = REASONS[errorCode(error)]
+  if (reason !== undefined) return reason
+  if (error instanceof Error && error.name === 'TimeoutError') return 'no answer in time'
+  return makeVisible(error instanceof Error ? error.message : String(error))
+}
+
+/** @returns ENGINE_UNREACHABLE with a line for each place that was tried */
+export function noEngine(failed: readonly FailedPlace[]): ImgctlError {
+  const [only] = failed
+  const message =
+    failed.length === 1 && only
+      ? `no container engine at ${only.endpoint.host} (${only.origin}): ${unreachableReason(only.error)}`
+      : 'no container engine answers on this machine'
+  return new ImgctlError('ENGINE_UNREACHABLE', message, {
+    context: failed.map(
+      ({ origin, endpoint, error }) => `${endpoint.host} (${origin}): ${unreachableReason(error)}`,
+    ),
+    hint: hintFor(failed),
+    cause: only?.error,
+  })
+}
+
+/** @returns ENGINE_UNREACHABLE for an engine that answered before and is gone now; the same call may work later */
+export function engineGone(endpoint: Endpoint, during: string, cause: unknown): ImgctlError {
+  const reason = unreachableReason(cause)
+  return new ImgctlError(
+    'ENGINE_UNREACHABLE',
+    `lost the engine at ${endpoint.host} during ${during}: ${reason}`,
+    {
+      retryable: true,
+      hint: 'see whether the engine still runs: docker version',
+      cause,
+    },
+  )
+}
+
+function hintFor(failed: readonly FailedPlace[]): string {
+  if (failed.some(({ error }) => ['EACCES', 'EPERM'].includes(errorCode(error)))) {
+    return 'your user may not use the engine: sudo usermod -aG docker "$USER", then log in again'
+  }
+  return 'start Docker or Podman, or push an archive, which needs no engine: imgctl image push ./app.tar'
+}
+
+function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
+}
