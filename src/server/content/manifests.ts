@@ -27,6 +27,8 @@ export interface ManifestPut {
   readonly mediaType?: string
   /** What the bytes must hash to; without it they are stored under their sha256 digest. */
   readonly digest?: Digest
+  /** The index of an image that was fetched for one platform: its other manifests may be absent. */
+  readonly sparse?: boolean
   readonly now: number
 }
 
@@ -47,7 +49,7 @@ export async function storeManifest(
   }
   const digest = verifiedDigest(bytes, put.digest)
   const manifest = parseManifest(bytes, put.mediaType)
-  const references = await presentReferences(trx, repositoryId, manifest)
+  const references = await presentReferences(trx, repositoryId, manifest, put.sparse ?? false)
   const { artifactType, subject, annotations } = manifest
   await trx
     .insertInto('manifests')
@@ -152,6 +154,7 @@ async function presentReferences(
   trx: Trx,
   repositoryId: number,
   manifest: Manifest | Index,
+  sparse: boolean,
 ): Promise<Reference[]> {
   const present = new Map<string, Reference>()
   const missing = new Set<string>()
@@ -166,7 +169,7 @@ async function presentReferences(
       .where('digest', '=', digest)
       .executeTakeFirst()
     if (row) present.set(digest, { digest, kind })
-    else if (!livesElsewhere(descriptor)) missing.add(digest)
+    else if (!livesElsewhere(descriptor) && !(sparse && kind === 'manifest')) missing.add(digest)
   }
   if (missing.size === 0) return [...present.values()]
   throw new ImgctlError('BLOB_MISSING', 'the manifest refers to content that this repository does not have', {

@@ -1,0 +1,87 @@
+import { setTimeout } from 'node:timers/promises'
+import type { ServerContext } from '../context.ts'
+import { collectAll, collectOrphanFiles } from './collect.ts'
+import { removeExpiredTags } from './tags.ts'
+
+type JanitorContext = Pick<ServerContext, 'db' | 'blobs' | 'now' | 'settings' | 'log'>
+
+/** Nothing waits for the janitor; a round that finds nothing costs some milliseconds. */
+const ROUND_EVERY_MS = 10 * 60 * 1000
+/** The start is for clients. */
+const FIRST_ROUND_AFTER_MS = 60 * 1000
+
+/** Orphan files come from crashes only, and looking for them reads every folder. */
+const ORPHANS_EVERY_MS = 24 * 60 * 60 * 1000
+
+export interface Janitor {
+  /** Resolves when the round under way has ended. */
+  stop(): Promise<void>
+}
+
+/** Removes, now and then, what expired and what nothing needs. A round that fails is logged and tried again. */
+export function startJanitor(ctx: JanitorContext): Janitor {
+  const stopping = new AbortController()
+  const done = run(ctx, stopping.signal)
+  return {
+    async stop() {
+      stopping.abort()
+      await done
+    },
+  }
+}
+
+async function run(ctx: JanitorContext, signal: AbortSignal): Promise<void> {
+  let orphansAt = Number.NEGATIVE_INFINITY
+  let waitMs = FIRST_ROUND_AFTER_MS
+  while (await waited(waitMs, signal)) {
+    waitMs = ROUND_EVERY_MS
+    const orphansToo = ctx.now() - orphansAt >= ORPHANS_EVERY_MS
+    try {
+      await cleanUp(ctx, { orphansToo })
+      if (orphansToo) orphansAt = ctx.now()
+    } catch (error) {
+      ctx.log.error({ err: error }, 'clean-up failed')
+    }
+  }
+}
+
+/** @returns false when the wait was cut short */
+function waited(ms: number, signal: AbortSignal): Promise<boolean> {
+  return setTimeout(ms, true, { signal, ref: false }).catch(() => false)
+}
+
+/** One round. */
+export async function cleanUp(
+  ctx: JanitorContext,
+  { orphansToo }: { readonly orphansToo: boolean },
+): Promise<void> {
+  await removeExpiredTags(ctx.db, ctx.now())
+  const uploads = await removeExpiredUploads(ctx)
+  const collected = await collectAll(ctx)
+  const orphanFiles = orphansToo ? (await collectOrphanFiles(ctx)).blobs : 0
+  const { manifests, links, blobs, bytes } = collected
+  if (uploads + manifests + links + blobs + orphanFiles === 0) return
+  ctx.log.info({ uploads, manifests, links, blobs, bytes, orphanFiles }, 'cleaned up')
+}
+
+async function removeExpiredUploads({ db, blobs, now, settings }: JanitorContext): Promise<number> {
+  const expired = await db.selectFrom('uploads').select('id').where('expiresAt', '<=', now()).execute()
+  for (const { id } of expired) {
+    await db.deleteFrom('uploads').where('id', '=', id).execute()
+    await blobs.uploads.remove(id)
+  }
+  return expired.length + (await removeOrphanUploads({ db, blobs, now, settings }))
+}
+
+/** Files of uploads whose row is gone, and of transfers that a crash cut off. */
+async function removeOrphanUploads(
+  ctx: Pick<JanitorContext, 'db' | 'blobs' | 'now' | 'settings'>,
+): Promise<number> {
+  const known = new Set((await ctx.db.selectFrom('uploads').select('id').execute()).map(({ id }) => id))
+  const before = ctx.now() - ctx.settings.graceMs
+  const orphans = (await ctx.blobs.uploads.list()).filter(
+    ({ id, modifiedAt }) => !known.has(id) && modifiedAt < before,
+  )
+  for (const { id } of orphans) await ctx.blobs.uploads.remove(id)
+  return orphans.length
+}
