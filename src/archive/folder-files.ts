@@ -1,0 +1,36 @@
+import { join } from 'node:path'
+import { archiveInvalid, quoteName } from './archive-error.ts'
+import { type ArchiveFile, ArchiveFiles } from './archive-files.ts'
+import { openFile, statIfThere } from './file-access.ts'
+import { fileRange } from './file-range.ts'
+
+/**
+ * The files of a folder. Links are followed wherever they lead: the folder is the user's own, and build tools make
+ * layouts of links (Bazel). Paths come from digests and constants, so they cannot lead out by themselves.
+ */
+export class FolderFiles extends ArchiveFiles {
+  readonly #folder: string
+
+  constructor(folder: string) {
+    super()
+    this.#folder = folder
+  }
+
+  async find(path: string): Promise<ArchiveFile | undefined> {
+    const stats = await statIfThere(join(this.#folder, path), path)
+    if (stats === undefined) return undefined
+    if (!stats.isFile()) throw archiveInvalid(`${quoteName(path)} is not a regular file`)
+    return { path, size: stats.size }
+  }
+
+  async *chunks(file: ArchiveFile, start: number, end: number): AsyncIterable<Uint8Array> {
+    const handle = await openFile(join(this.#folder, file.path), file.path)
+    try {
+      yield* fileRange(handle, start, Math.min(end, file.size))
+    } finally {
+      await handle.close()
+    }
+  }
+
+  async close(): Promise<void> {}
+}
