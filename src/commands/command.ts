@@ -11,7 +11,7 @@ export interface OptionDefinition<V> {
   readonly absentText?: string
   readonly choices?: readonly string[]
   /** @throws ImgctlError USAGE. `before` is what earlier uses of the option made. */
-  readonly parse?: (text: string, before: V) => V
+  parse?(text: string, before: V): V
   /** Accepted but not shown. */
   readonly hidden?: boolean
 }

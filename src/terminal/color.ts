@@ -1,7 +1,18 @@
-import { Chalk, type ChalkInstance } from 'chalk'
+import { styleText } from 'node:util'
 
-export type Style = ChalkInstance
 export type Environment = Readonly<Record<string, string | undefined>>
+
+type Paint = (text: string) => string
+
+/** The few colours that are used; each gives plain text back where colours are off. */
+export interface Style {
+  readonly bold: Paint
+  readonly dim: Paint
+  readonly red: Paint
+  readonly green: Paint
+  readonly yellow: Paint
+  readonly cyan: Paint
+}
 
 /**
  * Whether to write colours: `FORCE_COLOR` decides first (`0` and `false` are no), then `NO_COLOR`
@@ -15,7 +26,18 @@ export function usesColor(environment: Environment, isTTY: boolean): boolean {
 }
 
 export function createStyle(color: boolean): Style {
-  return new Chalk({ level: color ? 1 : 0 })
+  const paint =
+    (format: keyof Style): Paint =>
+    (text) =>
+      color ? styleText(format, text, { validateStream: false }) : text
+  return {
+    bold: paint('bold'),
+    dim: paint('dim'),
+    red: paint('red'),
+    green: paint('green'),
+    yellow: paint('yellow'),
+    cyan: paint('cyan'),
+  }
 }
 
 /** `CI` is set and does not say no. */

@@ -1,0 +1,82 @@
+import { ImgctlError } from '../errors/error.ts'
+import { createStreams, type Streams } from '../terminal/streams.ts'
+import type { Host } from './host.ts'
+import { runProgram } from './program.ts'
+import { type ReportOptions, reportError, wantsJson } from './report.ts'
+
+export interface Process {
+  readonly stdin: Streams['stdin']
+  readonly stdout: NodeJS.WritableStream & Streams['stdout']['raw']
+  readonly stderr: NodeJS.WritableStream & Streams['stderr']['raw']
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly runtime: Host['runtime']
+}
+
+/** One run of the program, and what the outside may do to it. */
+export interface Run {
+  /** Never rejects. The process may end when it is there. */
+  readonly exitCode: Promise<number>
+  /** The first asks the command to stop and gives it a moment; the second ends the run at once. */
+  readonly stop: (signal: 'SIGINT' | 'SIGTERM') => void
+  /** An error that nobody caught. */
+  readonly fail: (error: unknown) => void
+  /** stdout cannot be written: a reader that went away ends the run without a word. */
+  readonly outputFailed: (error: unknown) => void
+}
+
+/** A command must let go of everything in this time: the whole exit is to take less than 500 ms. */
+const STOP_WITHIN_MS = 350
+
+export function startRun(args: readonly string[], { environment, runtime, ...stdio }: Process): Run {
+  const streams = createStreams(stdio, environment)
+  const report: ReportOptions = { json: wantsJson(args), debug: args.includes('--debug') }
+  const controller = new AbortController()
+  let resolve: (code: number) => void = () => {}
+  const exitCode = new Promise<number>((settle) => {
+    resolve = settle
+  })
+  let stopWithinMs = STOP_WITHIN_MS
+  let stopped: ImgctlError | undefined
+
+  const end = (error: unknown) => {
+    streams.restore()
+    resolve(reportError(stopped ?? error, streams, report))
+  }
+  const stopFor = (reason: ImgctlError) => {
+    if (stopped) return end(reason)
+    stopped = reason
+    controller.abort(reason)
+    setTimeout(end, stopWithinMs, reason).unref()
+  }
+  const host: Host = {
+    environment,
+    runtime,
+    streams,
+    signal: controller.signal,
+    allowStop: (milliseconds: number) => {
+      stopWithinMs = milliseconds
+    },
+  }
+  runProgram(args, host).then((code) => {
+    streams.restore()
+    resolve(code)
+  }, end)
+  return {
+    exitCode,
+    stop: (signal) => stopFor(signalError(signal)),
+    fail: end,
+    outputFailed: (error) => stopFor(outputError(error)),
+  }
+}
+
+function signalError(signal: 'SIGINT' | 'SIGTERM'): ImgctlError {
+  return signal === 'SIGINT'
+    ? new ImgctlError('INTERRUPTED', 'interrupted')
+    : new ImgctlError('TERMINATED', 'terminated')
+}
+
+function outputError(cause: unknown): ImgctlError {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+  if (code === 'ENOSPC') return new ImgctlError('DISK_FULL', 'stdout: the disk is full', { cause })
+  return new ImgctlError('OUTPUT_CLOSED', 'stdout is closed', { cause })
+}

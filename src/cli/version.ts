@@ -1,0 +1,4 @@
+/** Put in by scripts/build.mjs from package.json. */
+declare const IMGCTL_VERSION: string | undefined
+
+export const VERSION = typeof IMGCTL_VERSION === 'string' ? IMGCTL_VERSION : '0.0.0-source'

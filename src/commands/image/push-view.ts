@@ -1,0 +1,38 @@
+import type { PushEvent } from '../../operations/push/events.ts'
+import type { Progress } from '../../terminal/progress.ts'
+
+/** docker's words for what a layer is done with. */
+const FINISHED = { pushed: 'Pushed', exists: 'Layer already exists', mounted: 'Mounted' } as const
+
+/** Turns the events of a push into progress: layers as items, and the lines that stay as docker writes them. */
+export function pushView(progress: Progress): (event: PushEvent) => void {
+  const finished = new Set<string>()
+  return (event) => {
+    progress.event({ ...event })
+    switch (event.type) {
+      case 'phase':
+        return progress.phase(event.phase, event.total === undefined ? {} : { total: event.total })
+      case 'repository':
+        return progress.line(`The push refers to repository [${event.repository}]`)
+      case 'layer': {
+        const { label, status, done, total } = event
+        progress.item(label, label, done, total, status)
+        if (!(status in FINISHED) || finished.has(label)) return
+        finished.add(label)
+        return progress.line(`${label}: ${FINISHED[status as keyof typeof FINISHED]}`)
+      }
+      case 'note':
+        return progress.line(event.message)
+      case 'state':
+        if (event.image.state !== 'active') progress.line(stateLine(event.image))
+        return
+    }
+  }
+}
+
+function stateLine({ state, step, reason }: Extract<PushEvent, { type: 'state' }>['image']): string {
+  const doing = step ? `: ${step}` : ''
+  return reason?.retryable
+    ? `${state}${doing} (${reason.message}; the server tries again)`
+    : `${state}${doing}`
+}
