@@ -4,7 +4,7 @@ import { archiveInvalid, quoteName } from './archive-error.ts'
  * Configs and manifests of an archive that may be in memory at once. Two hundred images need 6 MB; without this
  * limit a list that names one large config many times would cost a hundred times the archive's size.
  */
-const MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
+export const MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
 
 /** A regular file of an archive. */
 export interface ArchiveFile {
