@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { ImgctlError } from '../../errors/error.ts'
 import type { ServerContext, ServerSettings } from '../context.ts'
+import { rewriteImageUrl } from '../images/image-url.ts'
 import { apiKeyRoutes } from './api-key-routes.ts'
 import { authenticate } from './authentication.ts'
 import { configRoutes } from './config-routes.ts'
@@ -53,7 +54,7 @@ export async function createApp(ctx: ServerContext, plugins: AppPlugins): Promis
 async function newFastify({ settings, log }: ServerContext): Promise<FastifyInstance> {
   const options = {
     loggerInstance: log as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     genReqId: () => randomUUID(),
     requestIdHeader: false,
     bodyLimit: MAX_JSON_BYTES,
@@ -65,6 +66,7 @@ async function newFastify({ settings, log }: ServerContext): Promise<FastifyInst
     // A proxy on this machine says who the client is; nobody else is believed.
     trustProxy: 'loopback',
     exposeHeadRoutes: false,
+    rewriteUrl: ({ url = '/' }) => rewriteImageUrl(url),
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
     frameworkErrors: replyWithError,
   } as const

@@ -1,5 +1,5 @@
 import type { ImageState, Reason } from '../../contract/image.ts'
-import type { Trx } from '../store/database.ts'
+import type { Db, Trx } from '../store/database.ts'
 
 /** What can happen to an image; the names are part of the wire contract (`ImageEvent.type`). */
 export type EventType = 'created' | 'state' | 'retry' | 'updated' | 'toggled' | 'moved' | 'deleted'
@@ -29,4 +29,19 @@ export async function recordEvent(trx: Trx, event: EventRecord): Promise<void> {
       digest: event.digest ?? null,
     })
     .execute()
+}
+
+/** An image that is tried again for years has a long history; the newest entries are what people look for. */
+const MAX_EVENTS = 1000
+
+/** The newest events of an image, oldest first. */
+export async function listEvents(db: Db, imageId: string) {
+  const newest = await db
+    .selectFrom('image_events')
+    .selectAll()
+    .where('imageId', '=', imageId)
+    .orderBy('id', 'desc')
+    .limit(MAX_EVENTS)
+    .execute()
+  return newest.reverse()
 }

@@ -57,16 +57,20 @@ export type TagDelete = Pick<TagPush, 'organizationId' | 'repository' | 'tag' | 
 export async function recordTagDelete(trx: Trx, deletion: TagDelete): Promise<void> {
   const image = await imageOfTag(trx, deletion)
   if (!image) return
-  assertNotGeneral(image, 'deleted')
   await deleteImageRow(trx, image, deletion)
 }
 
-/** Removes the row; a worker that has the image in hand notices that its lease is gone and stops. */
+/**
+ * Removes the row; a worker that has the image in hand notices that its lease is gone and stops.
+ *
+ * @throws ImgctlError FORBIDDEN when the image is general
+ */
 export async function deleteImageRow(
   trx: Trx,
   image: ImageTable,
   { now, actor }: { readonly now: number; readonly actor?: string | null },
 ): Promise<void> {
+  assertNotGeneral(image, 'deleted')
   await transition(trx, image, 'removing', { now, actor: actor ?? null })
   await trx.deleteFrom('images').where('id', '=', image.id).execute()
   await recordEvent(trx, {

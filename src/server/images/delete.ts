@@ -1,0 +1,55 @@
+import type { DeletedImage } from '../../contract/image.ts'
+import { ImgctlError } from '../../errors/error.ts'
+import { collectRepository } from '../content/collect.ts'
+import { freedBy, removeImageContent } from '../content/removal.ts'
+import type { ServerContext } from '../context.ts'
+import type { ImageTable } from '../store/schema.ts'
+import { findImage, type ImageScope } from './find.ts'
+import { deleteImageRow } from './record-push.ts'
+
+export interface Deletion {
+  readonly idOrName: string
+  /** The digest that the plan showed; as an entity tag it may stand in quotes. */
+  readonly ifMatch: string | undefined
+  readonly actor: string
+}
+
+/**
+ * Deletes an image in whatever state it is, its tag, and what nothing else needs. A worker that has it in hand
+ * stops.
+ *
+ * @throws ImgctlError IMAGE_NOT_FOUND; FORBIDDEN for a general image; PRECONDITION_FAILED when the name means
+ *   something else by now: then nothing is deleted
+ */
+export async function deleteImage(
+  ctx: ServerContext,
+  scope: ImageScope,
+  deletion: Deletion,
+): Promise<DeletedImage> {
+  const { deleted, repositoryId } = await ctx.db.transaction().execute(async (trx) => {
+    const image = await findImage(trx, scope, deletion.idOrName)
+    assertUnchanged(image, deletion.ifMatch)
+    const { freedBytes, heldBy } = await freedBy(trx, image)
+    await deleteImageRow(trx, image, { now: ctx.now(), actor: deletion.actor })
+    return {
+      deleted: { freedBytes, heldBy: [...heldBy] },
+      repositoryId: await removeImageContent(trx, image),
+    }
+  })
+  if (repositoryId !== undefined) await collectRepository(ctx, repositoryId)
+  return deleted
+}
+
+function assertUnchanged(image: ImageTable, ifMatch: string | undefined): void {
+  if (ifMatch === undefined || ifMatch.trim() === '*') return
+  const wanted = ifMatch.split(',').map((tag) => tag.trim().replace(/^(?:W\/)?"(.*)"$/, '$1'))
+  if (image.digest !== null && wanted.includes(image.digest)) return
+  const now = image.digest ?? 'nothing yet'
+  throw new ImgctlError(
+    'PRECONDITION_FAILED',
+    `${image.name} means ${now} now: it was pushed again meanwhile`,
+    {
+      hint: 'look at it, then delete it again',
+    },
+  )
+}

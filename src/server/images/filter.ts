@@ -1,0 +1,48 @@
+import { type ExpressionBuilder, type ExpressionWrapper, type SqlBool, sql } from 'kysely'
+import { IMAGE_STATES, type ListImagesQuery } from '../../contract/image.ts'
+import { ImgctlError } from '../../errors/error.ts'
+import type { Database } from '../store/schema.ts'
+
+type Builder = ExpressionBuilder<Database, 'images'>
+type Condition = ExpressionWrapper<Database, 'images', SqlBool>
+
+/** The conditions of a list query; all must hold. @throws ImgctlError BAD_REQUEST */
+export function imageFilter(query: ListImagesQuery): (eb: Builder) => Condition {
+  return (eb) =>
+    eb.and([
+      ...(query.name ? [sql<SqlBool>`name LIKE ${toLikePattern(query.name)} ESCAPE '\\'`] : []),
+      ...(query.state ? [eb('state', 'in', parseStates(query.state))] : []),
+      ...(query.visibility ? [eb('visibility', '=', query.visibility as 'private' | 'public')] : []),
+      ...splitList(query.label).map(hasLabel),
+    ])
+}
+
+/** A glob as a LIKE pattern: `*` any text, `?` one character; without either the text may stand anywhere. */
+export function toLikePattern(glob: string): string {
+  const escaped = glob.replace(/[\\%_]/g, '\\$&')
+  if (!/[*?]/.test(escaped)) return `%${escaped}%`
+  return escaped.replaceAll('*', '%').replaceAll('?', '_')
+}
+
+function parseStates(text: string): string[] {
+  const states = splitList(text)
+  const unknown = states.find((state) => !(IMAGE_STATES as readonly string[]).includes(state))
+  if (unknown === undefined) return states
+  throw new ImgctlError('BAD_REQUEST', `${JSON.stringify(unknown)} is not a state of an image`, {
+    hint: `the states are ${IMAGE_STATES.join(', ')}`,
+  })
+}
+
+function hasLabel(label: string) {
+  const equals = label.indexOf('=')
+  const key = equals < 0 ? label : label.slice(0, equals)
+  const value = equals < 0 ? sql`` : sql` AND value = ${label.slice(equals + 1)}`
+  return sql<SqlBool>`EXISTS (SELECT 1 FROM json_each("labelsJson") WHERE key = ${key}${value})`
+}
+
+function splitList(text: string | undefined): string[] {
+  return (text ?? '')
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+}

@@ -1,0 +1,94 @@
+import { type RawBuilder, sql } from 'kysely'
+import { DEFAULT_PAGE_LIMIT, type ListImagesQuery } from '../../contract/image.ts'
+import { ImgctlError } from '../../errors/error.ts'
+import type { Db } from '../store/database.ts'
+import type { ImageTable } from '../store/schema.ts'
+import { type Cursor, decodeCursor, encodeCursor, type ImageSort, type Order } from './cursor.ts'
+import { imageFilter } from './filter.ts'
+
+export interface ImageRows {
+  readonly rows: readonly ImageTable[]
+  readonly total: number
+  readonly page: number
+  readonly totalPages: number
+  readonly nextCursor: string | null
+}
+
+/** What is sorted by, never null (unknown is smallest). Each has an index in the migrations, word for word. */
+const SORT_KEYS = {
+  createdAt: sql<number>`"createdAt"`,
+  updatedAt: sql<number>`"updatedAt"`,
+  name: sql<string>`name`,
+  sizeBytes: sql<number>`COALESCE("sizeBytes", -1)`,
+  lastUsedAt: sql<number>`COALESCE("lastUsedAt", -1)`,
+} as const satisfies Record<ImageSort, unknown>
+
+/**
+ * One page of an organization's images, the newest first unless told. With `cursor` the pages are cut by sort key
+ * instead of by number, so that images which come in between are neither repeated nor skipped.
+ *
+ * @throws ImgctlError BAD_REQUEST
+ */
+export async function listImages(db: Db, organizationId: string, query: ListImagesQuery): Promise<ImageRows> {
+  const limit = query.limit ?? DEFAULT_PAGE_LIMIT
+  const { sort, order, page, after } = position(query)
+  const key: RawBuilder<string | number> = SORT_KEYS[sort]
+  const matching = db
+    .selectFrom('images')
+    .where('organizationId', '=', organizationId)
+    .where(imageFilter(query))
+  const { total } = await matching
+    .select(({ fn }) => fn.countAll<number>().as('total'))
+    .executeTakeFirstOrThrow()
+  const sorted = matching.selectAll().select(key.as('sortKey')).orderBy(key, order).orderBy('id', order)
+  // One more than asked for: whether there is a next page.
+  const paged = after ? sorted.where(isAfter(after)) : sorted.offset((page - 1) * limit)
+  const found = await paged.limit(limit + 1).execute()
+  const shown = found.slice(0, limit)
+  const last = shown.at(-1)
+  const hasNext = found.length > limit && last !== undefined
+  return {
+    rows: shown.map(({ sortKey: _, ...row }) => row),
+    total,
+    page,
+    totalPages: Math.ceil(total / limit),
+    nextCursor: hasNext
+      ? encodeCursor({ sort, order, value: last.sortKey, id: last.id, page: page + 1 })
+      : null,
+  }
+}
+
+interface Position {
+  readonly sort: ImageSort
+  readonly order: Order
+  readonly page: number
+  readonly after: Cursor | undefined
+}
+
+function position(query: ListImagesQuery): Position {
+  if (query.cursor === undefined) {
+    const sort = (query.sort ?? 'createdAt') as ImageSort
+    const order = (query.order ?? (sort === 'name' ? 'asc' : 'desc')) as Order
+    return { sort, order, page: query.page ?? 1, after: undefined }
+  }
+  const after = decodeCursor(query.cursor)
+  const { sort, order, page } = after
+  const contradicts =
+    query.page !== undefined || (query.sort ?? sort) !== sort || (query.order ?? order) !== order
+  if (contradicts) {
+    throw new ImgctlError(
+      'BAD_REQUEST',
+      'a cursor goes on where its page ended: it has its own page and order',
+      {
+        hint: 'leave out page, sort and order, or start again without the cursor',
+      },
+    )
+  }
+  return { sort, order, page, after }
+}
+
+/** Compares (key, id) with the cursor's as one value, which the index on (organizationId, key, id) answers. */
+function isAfter({ sort, order, value, id }: Cursor) {
+  const comparison = order === 'asc' ? sql`>` : sql`<`
+  return sql<boolean>`(${SORT_KEYS[sort]}, id) ${comparison} (${value}, ${id})`
+}
