@@ -1,0 +1,196 @@
+import type { Readable } from 'node:stream'
+import { ImgctlError } from '../errors/error.ts'
+import { backOff } from '../internal/retry.ts'
+import type { Descriptor } from '../oci/manifest.ts'
+import type { Connection } from './connection.ts'
+import { RegistryError } from './errors.ts'
+import { isSessionLost, UploadSession } from './upload-session.ts'
+
+/** What is sent at a time once a streamed upload failed: each part that is confirmed need not be sent again. */
+export const CHUNK_BYTES = 16 * 1024 * 1024
+/** The smallest body limit that proxies are found with (nginx: 1 MiB). */
+export const MIN_CHUNK_BYTES = 1024 * 1024
+
+/** Bytes that can be opened at any offset from `from` on, up to their end. */
+export interface UploadSource {
+  readonly from: number
+  /** The offset after the last byte. */
+  readonly end: number
+  /** Whether there is nothing of the blob before and after. */
+  readonly isWhole: boolean
+  open(offset: number): Readable | Promise<Readable>
+}
+
+export interface UploadOptions {
+  readonly signal?: AbortSignal
+  readonly onBytes?: (bytes: number) => void
+}
+
+/**
+ * One blob on its way: an upload session, and what to do when it fails. After a failure the session is asked
+ * what it has, and the upload goes on from there; a session that is lost is begun anew. Tries are counted
+ * while nothing is gained, so a long upload over a bad line ends well, and a hopeless one ends.
+ */
+export class BlobUpload {
+  readonly #connection: Connection
+  readonly #options: UploadOptions
+  #session: UploadSession
+  #offset = 0
+  /** What `onBytes` was told in all. */
+  #reported = 0
+  /** The furthest offset that the registry ever confirmed. */
+  #best = 0
+  #failures = 0
+  #chunk = Number.POSITIVE_INFINITY
+
+  private constructor(connection: Connection, session: UploadSession, options: UploadOptions) {
+    this.#connection = connection
+    this.#session = session
+    this.#options = options
+  }
+
+  /** Runs one upload from the session's opening to its end; what fails or is aborted is cancelled. */
+  static async run(
+    connection: Connection,
+    options: UploadOptions,
+    action: (upload: BlobUpload) => Promise<void>,
+  ): Promise<void> {
+    const upload = new BlobUpload(connection, await UploadSession.open(connection, options.signal), options)
+    try {
+      await action(upload)
+    } catch (error) {
+      await upload.#session.cancel()
+      throw error
+    }
+  }
+
+  get minChunk(): number {
+    return this.#session.minChunk
+  }
+
+  /** Sends until the registry has everything up to the source's end. */
+  async send(source: UploadSource): Promise<void> {
+    while (this.#offset < source.end) {
+      const length = Math.min(source.end - this.#offset, this.#partBytes())
+      try {
+        await this.#sendPart(source, length)
+      } catch (error) {
+        if (error instanceof RegistryError && error.status === 413) this.#shrink(error, length)
+        else await this.#pause(error)
+        await this.#locate(source)
+      }
+    }
+  }
+
+  /** Makes the blob of what was sent. False: some of it is missing, send it again. */
+  async commit(blob: Pick<Descriptor, 'digest' | 'size'>, source: UploadSource): Promise<boolean> {
+    try {
+      await this.#session.commit(blob.digest)
+      return true
+    } catch (error) {
+      await this.#pause(error)
+    }
+    if (await this.#isThere(blob)) return true
+    await this.#locate(source)
+    return false
+  }
+
+  async #sendPart(source: UploadSource, length: number): Promise<void> {
+    const offset = this.#offset
+    const body = {
+      length,
+      open: () => {
+        // Also when the same request is sent again, after a 401.
+        this.#report(offset)
+        return source.open(offset)
+      },
+      onBytes: (bytes: number) => this.#report(this.#reported + bytes),
+    }
+    const isWholeBlob = source.isWhole && length === source.end
+    await this.#session.send(offset, body, { isWholeBlob })
+    this.#arrived(offset + length)
+  }
+
+  #partBytes(): number {
+    return Math.max(Math.min(this.#chunk, this.#connection.bodyLimit), this.#session.minChunk)
+  }
+
+  #arrived(offset: number): void {
+    this.#offset = offset
+    this.#report(offset)
+    if (offset <= this.#best) return
+    this.#best = offset
+    this.#failures = 0
+  }
+
+  #report(total: number): void {
+    if (total !== this.#reported) this.#options.onBytes?.(total - this.#reported)
+    this.#reported = total
+  }
+
+  /** Waits before the next try, or throws the error when it is of no use. */
+  async #pause(error: unknown): Promise<void> {
+    this.#failures++
+    const again = isResumable(error) ? asRetryable(error) : error
+    await backOff(this.#connection.retryPolicy(this.#options.signal), again, this.#failures)
+    // Nothing gained by chunks either: a proxy that limits bodies may cut the connection without a 413.
+    if (this.#failures > 1) this.#chunk = Math.max(MIN_CHUNK_BYTES, this.#chunk / 2)
+    this.#chunk = Math.min(this.#chunk, CHUNK_BYTES)
+  }
+
+  /** Something on the way refuses bodies of this size: from now on smaller ones, in the whole repository. */
+  #shrink(error: RegistryError, refused: number): void {
+    if (refused <= Math.max(MIN_CHUNK_BYTES, this.#session.minChunk)) throw tooLarge(error, refused)
+    const smaller = Math.max(MIN_CHUNK_BYTES, Math.min(CHUNK_BYTES, Math.floor(refused / 2)))
+    this.#connection.bodyLimit = Math.min(this.#connection.bodyLimit, smaller)
+  }
+
+  /** Finds out where to go on, in this session or in a new one. */
+  async #locate(source: UploadSource): Promise<void> {
+    const position = (await this.#session.position()) ?? 0
+    if (position >= Math.max(1, source.from) && position <= source.end) return this.#arrived(position)
+    if (source.from > 0) {
+      throw new ImgctlError(
+        'REGISTRY_ERROR',
+        `registry ${this.#connection.location.host} lost an upload that was interrupted`,
+        { retryable: true, hint: 'run the same command again' },
+      )
+    }
+    await this.#session.cancel()
+    this.#session = await UploadSession.open(this.#connection, this.#options.signal)
+    this.#arrived(0)
+  }
+
+  /** A commit whose answer was lost may have been done. */
+  async #isThere({ digest, size }: Pick<Descriptor, 'digest' | 'size'>): Promise<boolean> {
+    const url = this.#connection.url(`blobs/${digest}`)
+    const { signal } = this.#options
+    const head = { method: 'HEAD', url, access: { action: 'push' }, signal } as const
+    return this.#connection.retried(head, async (answer) => {
+      await answer.discard()
+      return answer.status === 200 && Number(answer.header('content-length')) === size
+    })
+  }
+}
+
+/** Failures that the session survives, or that a new session mends. */
+function isResumable(error: unknown): error is RegistryError {
+  return isSessionLost(error) || (error instanceof RegistryError && error.status === 416)
+}
+
+function asRetryable(error: RegistryError): ImgctlError {
+  return new ImgctlError(error.code, error.message, { retryable: true, cause: error })
+}
+
+function tooLarge(error: RegistryError, refused: number): ImgctlError {
+  const who = error.answeredBy ? `a server that calls itself ${JSON.stringify(error.answeredBy)}` : 'a server'
+  return new ImgctlError(
+    'TOO_LARGE',
+    `${error.message}: ${who} on the way refuses bodies of ${refused} bytes`,
+    {
+      status: 413,
+      hint: 'raise the body limit of the proxy in front of the registry (nginx: client_max_body_size)',
+      cause: error,
+    },
+  )
+}

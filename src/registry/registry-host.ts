@@ -1,0 +1,20 @@
+/** Docker Hub's images are named after one host and served by another. */
+const HOSTS: Readonly<Record<string, string>> = {
+  'docker.io': 'registry-1.docker.io',
+  'index.docker.io': 'registry-1.docker.io',
+}
+
+/** The host (with its port) that serves the images of a reference's domain. */
+export function registryHost(domain: string): string {
+  return HOSTS[domain] ?? domain
+}
+
+/** Whether a host name (no port) is this machine, however it is written. */
+export function isLoopback(hostname: string): boolean {
+  return (
+    hostname === 'localhost' ||
+    hostname === '[::1]' ||
+    hostname === '::1' ||
+    /^127\.\d+\.\d+\.\d+$/.test(hostname)
+  )
+}
