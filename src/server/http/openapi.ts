@@ -1,12 +1,16 @@
 import swagger from '@fastify/swagger'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifySchema } from 'fastify'
 import { ApiError } from '../../contract/server.ts'
 import type { ServerSettings } from '../context.ts'
+
+/** Marks a schema that has a name. */
+const NAME = 'x-schema-name'
 
 /** Collects every route that is registered after it; `GET /api/openapi.json` writes them down. */
 export async function describeApi(app: FastifyInstance, { version }: ServerSettings): Promise<void> {
   await app.register(swagger, {
     convertConstToEnum: false,
+    transform: ({ schema, url }) => ({ schema: keepNames(schema) as FastifySchema, url }),
     openapi: {
       openapi: '3.1.0',
       info: { title: 'imgctl server', version, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
@@ -35,23 +39,35 @@ export function describeErrors(app: FastifyInstance): void {
 export function serveOpenApi(app: FastifyInstance): void {
   let document: unknown
   app.get('/openapi.json', { config: { public: true }, schema: { hide: true } }, async () => {
-    document ??= nameSchemas(app.swagger())
+    document ??= moveToComponents(app.swagger())
     return document
   })
 }
 
-/** Schemas with an `$id` move to components, so that each is written once and generated clients have its name. */
-function nameSchemas(document: object): unknown {
+/** Puts `$id`, which the generator drops, where it survives: under NAME. */
+function keepNames(node: unknown): unknown {
+  return mapObjects(node, ({ $id, ...rest }) => (typeof $id === 'string' ? { ...rest, [NAME]: $id } : rest))
+}
+
+/** Named schemas move to components: each is written once, and generated clients have its name. */
+function moveToComponents(document: object): object {
   const schemas: Record<string, unknown> = {}
-  const walk = (node: unknown): unknown => {
-    if (Array.isArray(node)) return node.map(walk)
-    if (typeof node !== 'object' || node === null) return node
-    const { $id, ...rest } = node as Record<string, unknown>
-    const walked = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, walk(value)]))
-    if (typeof $id !== 'string') return walked
-    schemas[$id] = walked
-    return { $ref: `#/components/schemas/${$id}` }
-  }
-  const walked = walk(document) as { components?: object }
-  return { ...walked, components: { ...walked.components, schemas } }
+  const moved = mapObjects(document, ({ [NAME]: name, ...schema }) => {
+    if (typeof name !== 'string') return schema
+    schemas[name] = schema
+    return { $ref: `#/components/schemas/${name}` }
+  }) as { components?: object }
+  return { ...moved, components: { ...moved.components, schemas } }
+}
+
+/** A copy of a JSON value in which `change` has been applied to every object, the innermost first. */
+function mapObjects(
+  node: unknown,
+  change: (object: Record<string, unknown>) => Record<string, unknown>,
+): unknown {
+  if (Array.isArray(node)) return node.map((each) => mapObjects(each, change))
+  if (typeof node !== 'object' || node === null) return node
+  return change(
+    Object.fromEntries(Object.entries(node).map(([key, value]) => [key, mapObjects(value, change)])),
+  )
 }

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { chmod, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exportJWK, generateKeyPair, importJWK, type JWK, jwtVerify, SignJWT } from 'jose'
 import { ImgctlError } from '../../errors/error.ts'
@@ -19,6 +19,7 @@ export interface ServerKeys {
 
 /** Private: anyone who has this file can make tokens and read the stored registry passwords. */
 const KEY_FILE = 'keys.json'
+const PRIVATE_FILE = 0o600
 /** Short signatures that every registry which reads Docker tokens can verify. RFC 7518, section 3.4. */
 const ALGORITHM = 'ES256'
 /** Tokens are this server's own, for itself. */
@@ -99,6 +100,7 @@ async function readKeyFile(path: string): Promise<KeyFile | undefined> {
   let text: string
   try {
     text = await readFile(path, 'utf8')
+    await chmod(path, PRIVATE_FILE)
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw new ImgctlError('FILE_UNREADABLE', `the server's key file cannot be read: ${path}`, { cause })
@@ -126,6 +128,6 @@ async function createKeyFile(path: string): Promise<KeyFile> {
     signing: await exportJWK(privateKey),
     sealing: randomBytes(SEALING_KEY_BYTES).toString('base64url'),
   }
-  await writeFileDurably(path, `${JSON.stringify(keys, null, 2)}\n`)
+  await writeFileDurably(path, `${JSON.stringify(keys, null, 2)}\n`, PRIVATE_FILE)
   return keys
 }

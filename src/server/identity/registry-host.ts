@@ -12,7 +12,7 @@ export interface RegistryHost {
 const DOCKER_HUB = new Set(['index.docker.io', 'registry-1.docker.io'])
 /** Plain HTTP is taken for granted only where nothing leaves the machine, as docker does. */
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
-const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i
+const SCHEME = /^[a-z][a-z0-9+.-]*:\/\/(?!\/)/i
 /** Paths that people copy with the host and that name the API, not a repository. */
 const API_PATH = /^\/(?:v[12]\/?)?$/
 

@@ -1,0 +1,287 @@
+import { connect } from 'node:net'
+import { Readable } from 'node:stream'
+import { text as readText } from 'node:stream/consumers'
+import Type from 'typebox'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { ApiError, ServerConfig } from '../../../src/contract/server.ts'
+import { ImgctlError } from '../../../src/errors/error.ts'
+import { type OpenApp, openApp } from './open-app.ts'
+
+const SECRET_QUERY = 'token=do-not-log-me'
+let app: OpenApp
+
+beforeAll(async () => {
+  app = await openApp({
+    plugins: {
+      api: [
+        async (scope) => {
+          scope.get('/fails/unexpectedly', async () => {
+            throw new Error('password=hunter2 in the text')
+          })
+          scope.get('/fails/disk', async () => {
+            const cause = Object.assign(new Error('write'), { code: 'ENOSPC' })
+            throw new Error('could not store', { cause })
+          })
+          scope.get('/fails/conflict', async () => {
+            throw new ImgctlError('NAME_TAKEN', 'app:1.0 is taken', { hint: 'choose another name' })
+          })
+          const querystring = Type.Object(
+            { n: Type.Optional(Type.Integer()), b: Type.Optional(Type.Boolean()) },
+            { additionalProperties: false },
+          )
+          scope.get('/echo', { schema: { querystring } }, async (request) => request.query)
+          const body = Type.Object({ n: Type.Integer() }, { additionalProperties: false })
+          scope.post('/echo', { schema: { body } }, async (request) => request.body)
+        },
+      ],
+      registry: async (scope) => {
+        scope.put('/v2/*', async (request) => ({
+          parsed: request.body !== undefined,
+          received: await readText(request.raw),
+        }))
+        scope.get('/api/registry/token', async () => ({ token: 'x' }))
+      },
+    },
+  })
+})
+afterAll(() => app.close())
+
+describe('public routes', () => {
+  it.each(['/api/health', '/api/health/ready'])('answers %s without a key', async (path) => {
+    const answer = await app.call('GET', path, { key: null })
+    expect([answer.status, answer.text]).toEqual([200, '{"status":"ok"}'])
+  })
+
+  it('tells a client where the registry is', async () => {
+    const answer = await app.call('GET', '/api/config', { key: null })
+    expect(answer.as<ServerConfig>()).toMatchObject({
+      name: 'imgctl',
+      registry: { host: new URL(app.url).host, secure: false },
+      oidc: null,
+      platforms: ['linux/amd64'],
+      builder: false,
+    })
+  })
+
+  it('counts in the Prometheus format', async () => {
+    await app.call('GET', '/api/health')
+    const { text, headers } = await app.call('GET', '/metrics', { key: null })
+    expect(headers.get('content-type')).toContain('version=0.0.4')
+    expect(text).toMatch(/imgctl_http_requests_total\{method="GET",route="\/api\/health",status="200"\} \d+/)
+    expect(text).toContain('imgctl_images{state="active"} 0')
+    expect(text).toMatch(/process_resident_memory_bytes \d{6,}/)
+    const sample = /^[a-z_]+(?:\{[^}]*\})? [\d.e+-]+$/
+    const bad = text.split('\n').filter((line) => line && !line.startsWith('# ') && !sample.test(line))
+    expect(bad).toEqual([])
+  })
+})
+
+describe('refusals', () => {
+  it.each([
+    ['no key', { key: null }],
+    ['an unknown key', { key: `img_${'A'.repeat(43)}` }],
+    ['another shape', { key: 'secret' }],
+    ['another scheme', { key: null, headers: { authorization: 'Basic YTpi' } }],
+  ])('is 401 with a challenge for %s', async (_, options) => {
+    const answer = await app.call('GET', '/api/users/me', options)
+    expect(answer.as<ApiError>()).toMatchObject({ statusCode: 401, code: 'AUTH_REQUIRED' })
+    expect(answer.headers.get('www-authenticate')).toBe('Bearer realm="imgctl"')
+  })
+
+  it('has one body for all errors, with the request id', async () => {
+    const answer = await app.call('GET', `/api/fails/conflict?${SECRET_QUERY}`)
+    const error = answer.as<ApiError>()
+    expect(error).toEqual({
+      statusCode: 409,
+      code: 'NAME_TAKEN',
+      error: 'Conflict',
+      message: 'app:1.0 is taken',
+      hint: 'choose another name',
+      requestId: answer.headers.get('x-request-id'),
+      path: '/api/fails/conflict',
+      timestamp: expect.stringMatching(/^\d{4}-.*Z$/),
+    })
+  })
+
+  it.each(['/api/nothing', '/nothing', '/api/images%2f..%2f', '/api/<script>'])(
+    'is a JSON 404 for %s',
+    async (path) => {
+      const answer = await app.call('GET', path, { key: null })
+      expect(answer.headers.get('content-type')).toContain('application/json')
+      expect(answer.as<ApiError>()).toMatchObject({ statusCode: 404, code: 'NOT_FOUND' })
+    },
+  )
+
+  it('is JSON for a path that cannot be decoded', async () => {
+    const answer = await app.call('GET', '/api/%zz')
+    expect(answer.as<ApiError>()).toMatchObject({ statusCode: 400, code: 'BAD_REQUEST' })
+  })
+
+  it('never shows the text of an unexpected error, and logs it under the request id', async () => {
+    const answer = await app.call('GET', '/api/fails/unexpectedly')
+    expect(answer.as<ApiError>()).toMatchObject({
+      statusCode: 500,
+      code: 'INTERNAL',
+      message: 'the server failed',
+    })
+    expect(answer.text).not.toContain('hunter2')
+    const line = app
+      .logText()
+      .split('\n')
+      .find((each) => each.includes('hunter2'))
+    expect(line).toContain(answer.headers.get('x-request-id'))
+  })
+
+  it('tells a full disk wherever it was met', async () => {
+    const answer = await app.call('GET', '/api/fails/disk')
+    expect(answer.as<ApiError>()).toMatchObject({ statusCode: 507, code: 'DISK_FULL' })
+  })
+})
+
+describe('what comes in', () => {
+  it.each([
+    ['n=5', { n: 5 }],
+    ['n=-3', { n: -3 }],
+    ['b=true', { b: true }],
+    ['', {}],
+  ])('reads the query %j', async (query, expected) => {
+    expect((await app.call('GET', `/api/echo?${query}`)).as()).toEqual(expected)
+  })
+
+  it.each(['n=1.5', 'n=', 'n=abc', 'n=0x10', 'n=1e3', 'n=%205', 'n=true', 'n=1&n=2', 'b=1', 'b=yes', 'x=1'])(
+    'refuses the query %j',
+    async (query) => {
+      const answer = await app.call('GET', `/api/echo?${query}`)
+      expect(answer.as<ApiError>()).toMatchObject({ statusCode: 400, code: 'BAD_REQUEST' })
+    },
+  )
+
+  it.each([
+    ['a number as text', { n: '5' }, 'n: must be integer'],
+    ['an unknown field', { n: 5, id: 'x' }, 'body: unknown field "id"'],
+    ['a missing field', {}, 'body: "n" is required'],
+    ['a prototype', '{"n":5,"__proto__":{"admin":true}}', undefined],
+    ['what is not JSON', '{"n":', undefined],
+    ['a list', [], undefined],
+    ['nothing', '', undefined],
+  ])('refuses a body with %s', async (_, body, message) => {
+    const answer = await app.call('POST', '/api/echo', { body })
+    const expected = { statusCode: 400, code: 'BAD_REQUEST', ...(message ? { message } : {}) }
+    expect(answer.as<ApiError>()).toMatchObject(expected)
+  })
+
+  it('does not repeat a body that it could not read', async () => {
+    const answer = await app.call('POST', '/api/echo', { body: 'hunter2 {' })
+    expect(answer.text).not.toContain('hunter2')
+  })
+
+  it('refuses a body that is too large, and one of another type', async () => {
+    const large = await app.call('POST', '/api/echo', { body: { n: 'x'.repeat(1024 * 1024) } })
+    expect(large.as<ApiError>()).toMatchObject({ statusCode: 413, code: 'TOO_LARGE' })
+    const form = await app.call('POST', '/api/echo', {
+      body: 'n=5',
+      headers: { 'content-type': 'text/plain' },
+    })
+    expect(form.as<ApiError>()).toMatchObject({ statusCode: 415, code: 'UNSUPPORTED' })
+  })
+
+  it.each(['application/json', 'application/octet-stream', 'application/vnd.oci.image.manifest.v1+json', ''])(
+    'leaves a registry body of type %j to the registry, whatever its size',
+    async (type) => {
+      const parts = Array.from({ length: 40 }, () => Buffer.alloc(64 * 1024, '{'))
+      const response = await fetch(`${app.url}/v2/a/blobs/uploads/1`, {
+        method: 'PUT',
+        headers: type ? { 'content-type': type } : {},
+        body: Readable.toWeb(Readable.from(parts)) as ReadableStream,
+        duplex: 'half',
+      } as RequestInit)
+      const { parsed, received } = (await response.json()) as { parsed: boolean; received: string }
+      expect([parsed, received.length]).toEqual([false, 40 * 64 * 1024])
+    },
+  )
+
+  it.each([
+    ['registry.example.com', 'registry.example.com'],
+    ['Images.Example.com:8443', 'images.example.com:8443'],
+    ['[::1]:7700', '[::1]:7700'],
+  ])('calls itself what the Host header says: %s', async (host, expected) => {
+    const { status, body } = await rawGet('/api/config', host)
+    expect([status, (JSON.parse(body) as ServerConfig).registry.host]).toEqual([200, expected])
+  })
+
+  it.each(['evil.example/path', 'user@evil.example', 'a b', '"><script>', 'host:port', 'a'.repeat(300)])(
+    'refuses the Host header %j',
+    async (host) => {
+      const { status, body } = await rawGet('/api/config', host)
+      expect(status).toBe(400)
+      expect(body).not.toContain('registry')
+    },
+  )
+})
+
+describe('the public URL', () => {
+  it('goes before what a request says', async () => {
+    const proxied = await openApp({ settings: { publicUrl: 'https://images.example.com/' } })
+    const { registry } = (await proxied.call('GET', '/api/config')).as<ServerConfig>()
+    await proxied.close()
+    expect(registry).toEqual({ host: 'images.example.com', secure: true })
+  })
+})
+
+describe('the log', () => {
+  it('has a line per request, and neither the key nor a query value', async () => {
+    const answer = await app.call('GET', `/api/users/me?${SECRET_QUERY}`)
+    const id = answer.headers.get('x-request-id')!
+    await expect
+      .poll(() =>
+        app
+          .logText()
+          .split('\n')
+          .some((line) => line.includes(id)),
+      )
+      .toBe(true)
+    expect(app.logText()).not.toContain('do-not-log-me')
+    expect(app.logText()).not.toContain(app.key)
+  })
+
+  it('takes no request id from outside', async () => {
+    const answer = await app.call('GET', '/api/health', { headers: { 'x-request-id': 'forged' } })
+    expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
+  })
+})
+
+describe('rate limits', () => {
+  it('counts each key by itself and says when to come again', async () => {
+    const limits = { imageBytes: 1, imagesPerOrganization: 1, requestsPerMinute: { key: 3, address: 100 } }
+    const small = await openApp({ settings: { limits } })
+    const statuses: number[] = []
+    for (let each = 0; each < 4; each++) statuses.push((await small.call('GET', '/api/users/me')).status)
+    const refused = await small.call('GET', '/api/users/me')
+    const open = await small.call('GET', '/api/health')
+    await small.close()
+    expect(statuses).toEqual([200, 200, 200, 429])
+    expect(refused.as<ApiError>()).toMatchObject({ statusCode: 429, code: 'RATE_LIMITED' })
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(open.status).toBe(200)
+  })
+
+  it('counts an address with and without a key', async () => {
+    const limits = { imageBytes: 1, imagesPerOrganization: 1, requestsPerMinute: { key: 100, address: 2 } }
+    const small = await openApp({ settings: { limits } })
+    const statuses: number[] = []
+    for (const path of ['/api/users/me', '/api/health', '/api/health']) {
+      statuses.push((await small.call('GET', path, { key: null })).status)
+    }
+    await small.close()
+    expect(statuses).toEqual([401, 200, 429])
+  })
+})
+
+/** A request with exactly this Host header, which fetch would not send. */
+async function rawGet(path: string, host: string): Promise<{ status: number; body: string }> {
+  const { hostname, port } = new URL(app.url)
+  const socket = connect(Number(port), hostname)
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+  const answer = await readText(socket)
+  return { status: Number(answer.split(' ')[1]), body: answer.slice(answer.indexOf('\r\n\r\n') + 4) }
+}
