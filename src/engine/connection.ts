@@ -96,7 +96,8 @@ export class EngineConnection {
     const { modem } = await this.#docker
     const options = {
       method: call.method,
-      path: `${basePath(this.endpoint)}/v${this.apiVersion}${call.path}?`,
+      // docker-modem writes the query after a question mark at the end.
+      path: `${basePath(this.endpoint)}/v${this.apiVersion}${call.path}${call.query ? '?' : ''}`,
       // `_body` empty: docker-modem would send the query once more as the body of a POST.
       options: { _query: call.query ?? {}, _body: {} },
       // Also for short answers: otherwise docker-modem never answers when the engine dies half way.

@@ -1,0 +1,57 @@
+import { describe, expect, test } from 'vitest'
+import { json, scriptedEngine } from './scripted-engine.ts'
+
+const ID = `sha256:${'a'.repeat(64)}`
+const TARGET = '127.0.0.1:5000/default/app:_imgctl-1'
+const UNTAG = `DELETE /images/${TARGET}`
+
+describe('tagging', () => {
+  test('gives the image one more name', async () => {
+    const { engine, requests } = await scriptedEngine({
+      answers: {
+        'GET /images/app:1/json': json({ Id: ID, RepoTags: ['app:1'] }),
+        'POST /images/app:1/tag': json('', 201),
+      },
+    })
+    await engine.tagImage('app:1', TARGET)
+    expect(requests.at(-1)).toBe(
+      'POST /v1.41/images/app:1/tag?repo=127.0.0.1%3A5000%2Fdefault%2Fapp&tag=_imgctl-1',
+    )
+  })
+
+  test.each([[null], [[]], [['<none>:<none>']]])('refuses an image with the tags %j', async (RepoTags) => {
+    const { engine } = await scriptedEngine({
+      answers: { [`GET /images/${ID}/json`]: json({ Id: ID, RepoTags }) },
+    })
+    await expect(engine.tagImage(ID, TARGET)).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+  })
+})
+
+describe('untagging', () => {
+  test('is not forced and leaves parents', async () => {
+    const { engine, requests } = await scriptedEngine({ answers: { [UNTAG]: json([{ Untagged: TARGET }]) } })
+    await engine.untagImage(TARGET)
+    expect(requests.at(-1)).toBe(`DELETE /v1.41/images/${TARGET}?force=false&noprune=true`)
+  })
+
+  test('does nothing when the tag is gone', async () => {
+    const { engine } = await scriptedEngine({ answers: { [UNTAG]: json({ message: 'gone' }, 404) } })
+    await expect(engine.untagImage(TARGET)).resolves.toBeUndefined()
+  })
+
+  test('says when the engine refuses', async () => {
+    const answers = { [UNTAG]: json({ message: 'a container uses it' }, 409) }
+    const { engine } = await scriptedEngine({ answers })
+    await expect(engine.untagImage(TARGET)).rejects.toMatchObject({ code: 'ENGINE_ERROR', status: 409 })
+  })
+})
+
+test('tags are listed by the start of their tag part', async () => {
+  const list = [
+    { RepoTags: [TARGET, 'app:1'] },
+    { RepoTags: null },
+    { RepoTags: ['_imgctl-/x:1', '<none>:<none>', 'localhost:1/y:_imgctl-2', 'z:imgctl-'] },
+  ]
+  const { engine } = await scriptedEngine({ answers: { 'GET /images/json': json(list) } })
+  expect(await engine.listTags('_imgctl-')).toEqual([TARGET, 'localhost:1/y:_imgctl-2'])
+})
