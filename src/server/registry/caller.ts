@@ -1,0 +1,128 @@
+import { API_KEY } from '../../contract/identity.ts'
+import type { ServerContext } from '../context.ts'
+import { hasPermission, type Principal, principalOfApiKey, principalOfKeyId } from '../identity/principal.ts'
+import { principalOfPushSecret } from '../identity/push-access.ts'
+import type { RepositoryName } from './target.ts'
+
+export const ACTIONS = ['pull', 'push', 'delete'] as const
+export type Action = (typeof ACTIONS)[number]
+
+export interface Grant {
+  /** `<organization>/<path>` */
+  readonly name: string
+  readonly actions: readonly Action[]
+}
+
+/** Who asks, and what the credentials they showed are good for. */
+export interface Caller {
+  /** Undefined: anonymous. */
+  readonly principal: Principal | undefined
+  /** What the credentials may do in the principal's organization. */
+  readonly actions: ReadonlySet<Action>
+  /** The one repository (without the organization) that the credentials are for; undefined: any. */
+  readonly onlyRepository: string | undefined
+  /** What a registry token was issued for; undefined: the credentials themselves were shown. */
+  readonly grants: readonly Grant[] | undefined
+}
+
+export const ANONYMOUS: Caller = {
+  principal: undefined,
+  actions: new Set(),
+  onlyRepository: undefined,
+  grants: undefined,
+}
+
+/** Tells a registry token from the other tokens that the same key signs. */
+const USE = 'registry'
+export const TOKEN_SECONDS = 15 * 60
+const NEEDED = { pull: 'read:images', push: 'write:images', delete: 'delete:images' } as const
+
+/**
+ * Who an `Authorization` header speaks for: Basic with an API key or push secret as password (the user name does
+ * not count), or Bearer with one of these or a token of the token endpoint.
+ *
+ * @returns undefined when the credentials are not valid (any more)
+ */
+export async function identifyCaller(
+  ctx: ServerContext,
+  authorization: string | undefined,
+): Promise<Caller | undefined> {
+  if (authorization === undefined) return ANONYMOUS
+  const [scheme, value = ''] = authorization.trim().split(/\s+/, 2)
+  if (scheme?.toLowerCase() === 'bearer') {
+    return (await callerOfToken(ctx, value)) ?? (await callerOfSecret(ctx, value))
+  }
+  const credentials = basicCredentials(authorization)
+  return credentials && callerOfSecret(ctx, credentials.password)
+}
+
+/** The caller of an API key or push secret. */
+export async function callerOfSecret(ctx: ServerContext, secret: string): Promise<Caller | undefined> {
+  if (API_KEY.test(secret)) {
+    const principal = await principalOfApiKey(ctx, secret)
+    return principal && { ...ANONYMOUS, principal, actions: allowedActions(principal) }
+  }
+  const access = await principalOfPushSecret(ctx, secret)
+  if (!access) return undefined
+  const { principal, repository } = access
+  return { ...ANONYMOUS, principal, actions: allowedActions(principal), onlyRepository: repository }
+}
+
+/** RFC 7617. Undefined when the header is no Basic credentials. */
+export function basicCredentials(
+  authorization: string | undefined,
+): { username: string; password: string } | undefined {
+  const match = /^basic\s+([A-Za-z0-9+/_-]+={0,2})$/i.exec(authorization?.trim() ?? '')
+  if (!match) return undefined
+  const text = Buffer.from(match[1]!, 'base64').toString('utf8')
+  const colon = text.indexOf(':')
+  return colon < 0 ? undefined : { username: text.slice(0, colon), password: text.slice(colon + 1) }
+}
+
+/** A token for 15 minutes that is good for `grants`, and dead as soon as the API key behind it is. */
+export function issueToken(ctx: ServerContext, caller: Caller, grants: readonly Grant[]): Promise<string> {
+  const { principal, actions, onlyRepository } = caller
+  return ctx.keys.signToken(
+    {
+      use: USE,
+      access: grants.map(({ name, actions }) => ({ type: 'repository', name, actions })),
+      ...(principal ? { key: principal.keyId, may: [...actions] } : {}),
+      ...(onlyRepository === undefined ? {} : { only: onlyRepository }),
+    },
+    TOKEN_SECONDS,
+  )
+}
+
+/** Whether these credentials could be used for `action`, with a new token if need be. */
+export function couldDo(caller: Caller, repository: RepositoryName, action: Action): boolean {
+  return (
+    caller.principal?.organizationSlug === repository.slug &&
+    caller.actions.has(action) &&
+    (caller.onlyRepository === undefined || caller.onlyRepository === repository.path)
+  )
+}
+
+/** Whether what was shown is good for `action` as it is. */
+export function canDo(caller: Caller, repository: RepositoryName, action: Action): boolean {
+  if (!couldDo(caller, repository, action)) return false
+  return (
+    !caller.grants ||
+    caller.grants.some(({ name, actions }) => name === repository.full && actions.includes(action))
+  )
+}
+
+async function callerOfToken(ctx: ServerContext, token: string): Promise<Caller | undefined> {
+  const claims = await ctx.keys.verifyToken(token)
+  if (claims?.['use'] !== USE) return undefined
+  const grants = claims['access'] as readonly Grant[]
+  if (typeof claims['key'] !== 'string') return { ...ANONYMOUS, grants }
+  const principal = await principalOfKeyId(ctx, claims['key'])
+  if (!principal) return undefined
+  const may = claims['may'] as readonly Action[]
+  const actions = new Set([...allowedActions(principal)].filter((action) => may.includes(action)))
+  return { principal, actions, onlyRepository: claims['only'] as string | undefined, grants }
+}
+
+function allowedActions(principal: Principal): Set<Action> {
+  return new Set(ACTIONS.filter((action) => hasPermission(principal, NEEDED[action])))
+}

@@ -1,0 +1,127 @@
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { ServerContext } from '../context.ts'
+import { challenge, requireAccess, requireCaller } from './access.ts'
+import { deleteBlob, getBlob } from './blobs.ts'
+import type { Call } from './call.ts'
+import type { Action } from './caller.ts'
+import { getCatalog } from './catalog.ts'
+import { getReferrers, getTags } from './listings.ts'
+import { getManifest, putManifest, removeManifest } from './manifests.ts'
+import { RegistryError, toRegistryError } from './registry-error.ts'
+import { parseTarget, type TargetKind } from './target.ts'
+import { tokenRoutes } from './token.ts'
+import { appendToUpload, cancelUpload, finishUpload, getUpload, startUpload } from './uploads.ts'
+
+type Method = 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
+
+interface Operation {
+  /** What the caller must be allowed to do in the repository. */
+  readonly action: Action
+  readonly run: (call: Call) => Promise<unknown>
+}
+
+const METHODS: readonly Method[] = ['GET', 'HEAD', 'POST', 'PATCH', 'PUT', 'DELETE']
+
+/** https://github.com/opencontainers/distribution-spec/blob/main/spec.md#endpoints */
+const OPERATIONS: Record<TargetKind, Partial<Record<Method, Operation>>> = {
+  manifest: {
+    GET: { action: 'pull', run: getManifest },
+    HEAD: { action: 'pull', run: getManifest },
+    PUT: { action: 'push', run: putManifest },
+    DELETE: { action: 'delete', run: removeManifest },
+  },
+  blob: {
+    GET: { action: 'pull', run: getBlob },
+    HEAD: { action: 'pull', run: getBlob },
+    DELETE: { action: 'delete', run: deleteBlob },
+  },
+  uploads: { POST: { action: 'push', run: startUpload } },
+  upload: {
+    GET: { action: 'push', run: getUpload },
+    PATCH: { action: 'push', run: appendToUpload },
+    PUT: { action: 'push', run: finishUpload },
+    DELETE: { action: 'push', run: cancelUpload },
+  },
+  tags: { GET: { action: 'pull', run: getTags } },
+  referrers: { GET: { action: 'pull', run: getReferrers } },
+}
+
+/** The embedded OCI registry: `/v2/` and the token endpoint. It authenticates by itself. */
+export function registryRoutes(ctx: ServerContext): FastifyPluginAsync {
+  return async (app) => {
+    await app.register(async (scope) => {
+      answerAsRegistry(scope)
+      tokenRoutes(scope, ctx)
+    })
+    await app.register(async (scope) => {
+      answerAsRegistry(scope)
+      distributionRoutes(scope, ctx)
+    })
+  }
+}
+
+function distributionRoutes(app: FastifyInstance, ctx: ServerContext): void {
+  // Bodies are streams that the operations read themselves.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, _body, done) => done(null))
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.header('docker-distribution-api-version', 'registry/2.0')
+  })
+  for (const url of ['/v2', '/v2/']) {
+    app.get(url, async (request, reply) => {
+      const caller = await requireCaller(ctx, request)
+      if (!caller.principal && !caller.grants) throw challenge(ctx, request, [])
+      return reply.send({})
+    })
+  }
+  app.get('/v2/_catalog', (request, reply) => getCatalog(ctx, request, reply))
+  app.route<{ Params: { '*': string } }>({
+    method: [...METHODS],
+    url: '/v2/*',
+    exposeHeadRoute: false,
+    handler: (request, reply) => dispatch(ctx, request, reply, request.params['*']),
+  })
+}
+
+async function dispatch(
+  ctx: ServerContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  path: string,
+): Promise<unknown> {
+  const target = parseTarget(path)
+  if (!target) throw new RegistryError(404, 'UNSUPPORTED', 'the distribution protocol has no such path')
+  const operations = OPERATIONS[target.kind]
+  const operation = operations[request.method as Method]
+  if (!operation) {
+    throw new RegistryError(405, 'UNSUPPORTED', `${request.method} is not possible here`, {
+      headers: { allow: Object.keys(operations).join(', ') },
+    })
+  }
+  const access = await requireAccess(ctx, request, target.repository, operation.action)
+  const query = new URL(request.url, 'http://server').searchParams
+  return operation.run({ ctx, request, reply, target, access, query })
+}
+
+/** Errors in the protocol's own form. What is no expected error is logged, and told without its text. */
+function answerAsRegistry(app: FastifyInstance): void {
+  app.setErrorHandler((error, request, reply) => {
+    const known = toRegistryError(error) ?? fromFastify(error)
+    if (!known) request.log.error({ err: error }, 'registry request failed')
+    const answer = known ?? new RegistryError(500, 'UNKNOWN', `internal error; request id ${request.id}`)
+    reply.removeHeader('content-length').removeHeader('content-range').removeHeader('etag')
+    return reply
+      .code(answer.status)
+      .headers(answer.headers)
+      .header('content-type', 'application/json; charset=utf-8')
+      .send(answer.toBody())
+  })
+}
+
+/** A request that Fastify itself refused. */
+function fromFastify(error: unknown): RegistryError | undefined {
+  const { statusCode } = error as { statusCode?: unknown }
+  if (typeof statusCode !== 'number' || statusCode < 400 || statusCode >= 500) return undefined
+  const code = statusCode === 429 ? 'TOOMANYREQUESTS' : 'UNSUPPORTED'
+  return new RegistryError(statusCode, code, (error as Error).message)
+}

@@ -1,0 +1,229 @@
+import { randomUUID } from 'node:crypto'
+import { ImgctlError } from '../../errors/error.ts'
+import type { Digest, DigestAlgorithm } from '../../oci/digest.ts'
+import { linkBlob, mountBlob } from '../content/links.ts'
+import { ensureRepository, findRepository } from '../content/repositories.ts'
+import type { StoredBlob, Upload } from '../content/upload-file.ts'
+import { challenge } from './access.ts'
+import { blobPath, type Call, contentLength, repositoryOf } from './call.ts'
+import { canDo, couldDo } from './caller.ts'
+import { chunkRange, receivedRange } from './ranges.ts'
+import { RegistryError } from './registry-error.ts'
+import { parseRepositoryName, requireDigest } from './target.ts'
+
+/** An upload that nothing was added to for this long is dropped. */
+const UPLOAD_MS = 24 * 60 * 60 * 1000
+/** The end of an upload's life is written again only when this much of it has passed. */
+const EXTEND_AFTER_MS = 60 * 60 * 1000
+/** A client that sends nothing for this long is gone; what it sent stays. */
+const SILENCE_MS = 60 * 1000
+
+/** POST: begins an upload, or links or stores the blob at once (`mount`, `digest`). */
+export async function startUpload(call: Call) {
+  const { query, reply, target } = call
+  const mount = query.get('mount')
+  if (mount !== null) {
+    const digest = requireDigest(mount)
+    if (await mountFrom(call, digest)) return sendCreated(call, digest)
+  }
+  const wanted = query.get('digest')
+  const digest = wanted === null ? undefined : requireDigest(wanted)
+  const id = await createUpload(call, digest ? digestAlgorithmOf(digest) : requestedAlgorithm(query))
+  if (digest === undefined) {
+    return reply
+      .code(202)
+      .headers({ location: uploadPath(call, id), 'docker-upload-uuid': id, range: receivedRange(0) })
+      .send()
+  }
+  try {
+    await call.ctx.blobs.uploads.use(id, async (upload) => {
+      await receive(call, upload)
+      await finish(call, upload, id, digest)
+    })
+  } finally {
+    // Nobody knows the id, so nobody could go on with it.
+    await dropUpload(call, id)
+  }
+  return sendCreated(call, digest, target.repository.full)
+}
+
+/** PATCH: the next chunk, or all the rest as a stream. */
+export async function appendToUpload(call: Call) {
+  const { ctx, reply } = call
+  const id = await requireUpload(call)
+  const size = await ctx.blobs.uploads.use(id, async (upload) => {
+    await receive(call, upload)
+    return upload.size
+  })
+  return reply
+    .code(202)
+    .headers(uploadHeaders(call, id, size))
+    .send()
+}
+
+/** PUT: the last chunk if there is a body, and the end of the upload. */
+export async function finishUpload(call: Call) {
+  const digest = requireDigest(call.query.get('digest') ?? undefined)
+  const id = await requireUpload(call)
+  await call.ctx.blobs.uploads.use(id, async (upload) => {
+    if (contentLength(call) !== 0) await receive(call, upload)
+    await finish(call, upload, id, digest)
+  })
+  return sendCreated(call, digest)
+}
+
+export async function getUpload(call: Call) {
+  const id = await requireUpload(call)
+  const size = (await call.ctx.blobs.uploads.size(id)) ?? 0
+  return call.reply
+    .code(204)
+    .headers(uploadHeaders(call, id, size))
+    .send()
+}
+
+export async function cancelUpload(call: Call) {
+  const id = await requireUpload(call)
+  await dropUpload(call, id)
+  return call.reply.code(204).send()
+}
+
+async function createUpload(call: Call, algorithm: DigestAlgorithm): Promise<string> {
+  const { ctx, access, target } = call
+  const id = randomUUID()
+  await ctx.blobs.uploads.create(id, algorithm)
+  const now = ctx.now()
+  await ctx.db.transaction().execute(async (trx) => {
+    const { organizationId } = access
+    const repositoryId = await ensureRepository(trx, { organizationId, path: target.repository.path, now })
+    await trx
+      .insertInto('uploads')
+      .values({ id, repositoryId, createdAt: now, expiresAt: now + UPLOAD_MS })
+      .execute()
+  })
+  return id
+}
+
+/** The upload of the URL when it belongs to the URL's repository; its life begins anew. */
+async function requireUpload(call: Call): Promise<string> {
+  const { ctx, target } = call
+  const id = target.reference
+  const row = await ctx.db
+    .selectFrom('uploads')
+    .select(['repositoryId', 'expiresAt'])
+    .where('id', '=', id)
+    .executeTakeFirst()
+  const now = ctx.now()
+  const isHere = row && row.expiresAt > now && row.repositoryId === (await repositoryOf(call))
+  if (!isHere || (await ctx.blobs.uploads.size(id)) === undefined) {
+    throw new RegistryError(404, 'BLOB_UPLOAD_UNKNOWN', 'blob upload unknown to this repository')
+  }
+  if (row.expiresAt < now + UPLOAD_MS - EXTEND_AFTER_MS) {
+    await ctx.db
+      .updateTable('uploads')
+      .set({ expiresAt: now + UPLOAD_MS })
+      .where('id', '=', id)
+      .execute()
+  }
+  return id
+}
+
+/** Appends the request's body where the client says it belongs: only at the end. */
+async function receive(call: Call, upload: Upload): Promise<void> {
+  const { ctx, request, target } = call
+  const length = contentLength(call)
+  const range = chunkRange(request.headers['content-range'], length)
+  const before = upload.size
+  if (range && range.start !== before) {
+    throw new RegistryError(416, 'BLOB_UPLOAD_INVALID', `the next byte of this upload is ${before}`, {
+      headers: uploadHeaders(call, target.reference, before),
+    })
+  }
+  const { imageBytes } = ctx.settings.limits
+  if (before + (length ?? 0) > imageBytes) {
+    throw new RegistryError(413, 'SIZE_INVALID', `a blob may have at most ${imageBytes} bytes here`)
+  }
+  const body = request.raw
+  body.setTimeout(SILENCE_MS, () => {
+    body.destroy(new ImgctlError('TIMEOUT', `no byte came for ${SILENCE_MS / 1000} seconds`))
+  })
+  await upload.append(body, imageBytes)
+  if (range && upload.size !== range.end + 1) {
+    throw new RegistryError(400, 'SIZE_INVALID', 'the chunk was not as long as its Content-Range')
+  }
+}
+
+/** Durable and linked when it resolves: only then the client may hear of it. */
+function finish(call: Call, upload: Upload, id: string, digest: Digest): Promise<void> {
+  const { ctx, access, target } = call
+  return upload.finish(digest, (blob: StoredBlob) =>
+    ctx.db.transaction().execute(async (trx) => {
+      const now = ctx.now()
+      const { organizationId } = access
+      const repositoryId = await ensureRepository(trx, { organizationId, path: target.repository.path, now })
+      await linkBlob(trx, { ...blob, repositoryId, now })
+      await trx.deleteFrom('uploads').where('id', '=', id).execute()
+    }),
+  )
+}
+
+async function dropUpload({ ctx }: Call, id: string): Promise<void> {
+  await ctx.db.deleteFrom('uploads').where('id', '=', id).execute()
+  await ctx.blobs.uploads.remove(id)
+}
+
+/**
+ * Links a blob that the caller may read in another repository of the organization: the one that `from` names, or
+ * without `from` any. False: the client uploads it.
+ */
+async function mountFrom(call: Call, digest: Digest): Promise<boolean> {
+  const { ctx, query, request, access, target } = call
+  const from = query.get('from')
+  const source = from === null ? undefined : parseRepositoryName(from)
+  if (source && !canDo(access.caller, source, 'pull')) {
+    if (!couldDo(access.caller, source, 'pull')) return false
+    const scopes = [`repository:${target.repository.full}:pull,push`, `repository:${source.full}:pull`]
+    throw challenge(ctx, request, scopes, 'insufficient_scope')
+  }
+  const { caller, organizationId } = access
+  if (!source && (caller.onlyRepository !== undefined || !caller.actions.has('pull'))) return false
+  return ctx.db.transaction().execute(async (trx) => {
+    const sourceId = source && (await findRepository(trx, organizationId, source.path))
+    if (source && sourceId === undefined) return false
+    let links = trx
+      .selectFrom('blob_links')
+      .innerJoin('repositories', 'repositories.id', 'blob_links.repositoryId')
+      .select('blob_links.digest')
+      .where('repositories.organizationId', '=', organizationId)
+      .where('blob_links.digest', '=', digest)
+    if (sourceId !== undefined) links = links.where('blob_links.repositoryId', '=', sourceId)
+    if (!(await links.executeTakeFirst())) return false
+    const now = ctx.now()
+    const repositoryId = await ensureRepository(trx, { organizationId, path: target.repository.path, now })
+    return mountBlob(trx, { repositoryId, digest, now })
+  })
+}
+
+function sendCreated({ reply, target }: Call, digest: Digest, name = target.repository.full) {
+  return reply
+    .code(201)
+    .headers({ location: blobPath(name, digest), 'docker-content-digest': digest })
+    .send()
+}
+
+function requestedAlgorithm(query: URLSearchParams): DigestAlgorithm {
+  const algorithm = query.get('digest-algorithm') ?? 'sha256'
+  if (algorithm === 'sha256' || algorithm === 'sha512') return algorithm
+  throw new RegistryError(400, 'DIGEST_INVALID', 'the digest algorithm is sha256 or sha512')
+}
+
+function digestAlgorithmOf(digest: Digest): DigestAlgorithm {
+  return digest.startsWith('sha512:') ? 'sha512' : 'sha256'
+}
+
+function uploadHeaders(call: Call, id: string, size: number): Record<string, string> {
+  return { location: uploadPath(call, id), range: receivedRange(size), 'docker-upload-uuid': id }
+}
+
+function uploadPath({ target }: Call, id: string): string {
+  return `/v2/${target.repository.full}/blobs/uploads/${id}`
+}
