@@ -107,7 +107,9 @@ async function dispatch(
 function answerAsRegistry(app: FastifyInstance): void {
   app.setErrorHandler((error, request, reply) => {
     const known = toRegistryError(error) ?? fromFastify(error)
-    if (!known) request.log.error({ err: error }, 'registry request failed')
+    // A client that went away is no defect, and hears no answer.
+    const isGone = request.raw.destroyed && !request.raw.complete
+    if (!known && !isGone) request.log.error({ err: error }, 'registry request failed')
     const answer = known ?? new RegistryError(500, 'UNKNOWN', `internal error; request id ${request.id}`)
     reply.removeHeader('content-length').removeHeader('content-range').removeHeader('etag')
     return reply

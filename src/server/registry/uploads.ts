@@ -49,9 +49,8 @@ export async function startUpload(call: Call) {
 
 /** PATCH: the next chunk, or all the rest as a stream. */
 export async function appendToUpload(call: Call) {
-  const { ctx, reply } = call
   const id = await requireUpload(call)
-  const size = await ctx.blobs.uploads.use(id, async (upload) => {
+  const size = await useUpload(call, id, async (upload) => {
     await receive(call, upload)
     return upload.size
   })
@@ -65,7 +64,7 @@ export async function appendToUpload(call: Call) {
 export async function finishUpload(call: Call) {
   const digest = requireDigest(call.query.get('digest') ?? undefined)
   const id = await requireUpload(call)
-  await call.ctx.blobs.uploads.use(id, async (upload) => {
+  await useUpload(call, id, async (upload) => {
     if (contentLength(call) !== 0) await receive(call, upload)
     await finish(call, upload, id, digest)
   })
@@ -125,6 +124,17 @@ async function requireUpload(call: Call): Promise<string> {
       .execute()
   }
   return id
+}
+
+/** As UploadFiles.use; what the upload did not survive (a wrong digest, a full disk) also ends its row. */
+async function useUpload<T>(call: Call, id: string, action: (upload: Upload) => Promise<T>): Promise<T> {
+  const { uploads } = call.ctx.blobs
+  try {
+    return await uploads.use(id, action)
+  } catch (error) {
+    if ((await uploads.size(id)) === undefined) await dropUpload(call, id)
+    throw error
+  }
 }
 
 /** Appends the request's body where the client says it belongs: only at the end. */
