@@ -67,7 +67,10 @@ export function notJson(server: string, answer: Answer): ImgctlError {
 }
 
 function redirected(server: string, { status, location }: Answer): ImgctlError {
-  const target = location === undefined ? 'nowhere' : redactUrl(URL.canParse(location, server) ? new URL(location, server) : location)
+  const target =
+    location === undefined
+      ? 'nowhere'
+      : redactUrl(URL.canParse(location, server) ? new URL(location, server) : location)
   return new ImgctlError('SERVER_ERROR', `${server} redirects to ${target}`, {
     status,
     hint: 'the key is not sent elsewhere: give the server by the URL that it redirects to',

@@ -49,27 +49,22 @@ export class Transport {
    * @throws ImgctlError as ports/server.ts says
    */
   async call<T>(call: Call, signal?: AbortSignal): Promise<T> {
-    return this.#retried(call, signal, async () => {
+    const answer = await this.raw(call, signal)
+    try {
+      return JSON.parse(answer.body) as T
+    } catch {
+      throw notJson(this.server, answer)
+    }
+  }
+
+  /** A 2xx answer as it came. @throws as `call` */
+  raw(call: Call, signal?: AbortSignal): Promise<Answer> {
+    const attempts = call.idempotent ? DEFAULT_RETRY.attempts : 1
+    return retry({ ...DEFAULT_RETRY, attempts, ...(signal ? { signal } : {}) }, async () => {
+      call.onTry?.()
       const answer = await this.#send(call, signal)
       if (!isSuccess(answer.status)) throw answerError(this.server, answer)
-      try {
-        return JSON.parse(answer.body) as T
-      } catch {
-        throw notJson(this.server, answer)
-      }
-    })
-  }
-
-  /** The answer whatever its status is. @throws ImgctlError SERVER_UNREACHABLE */
-  raw(call: Call, signal?: AbortSignal): Promise<RawAnswer> {
-    return this.#retried(call, signal, () => this.#send(call, signal))
-  }
-
-  #retried<T>(call: Call, signal: AbortSignal | undefined, action: () => Promise<T>): Promise<T> {
-    const attempts = call.idempotent ? DEFAULT_RETRY.attempts : 1
-    return retry({ ...DEFAULT_RETRY, attempts, ...(signal ? { signal } : {}) }, () => {
-      call.onTry?.()
-      return action()
+      return answer
     })
   }
 
@@ -90,7 +85,6 @@ export class Transport {
       this.#hasAnswered = true
       return {
         status: statusCode,
-        contentType: first(headers['content-type']) ?? '',
         body: text,
         retryAfter: first(headers['retry-after']),
         location: first(headers['location']),

@@ -1,4 +1,4 @@
-import { type Config, requireProfile } from '../config/profiles.ts'
+import { assertProfileName, type Config, profileNameFor, requireProfile } from '../config/profiles.ts'
 import { DEFAULT_SERVER, parseServerUrl } from '../config/server-url.ts'
 import { ImgctlError } from '../errors/error.ts'
 import type { CredentialStore, Session } from '../ports/credentials.ts'
@@ -38,6 +38,19 @@ export function resolveTarget({ flags, environment }: SessionInput, config: Conf
   if (named !== undefined) return { server, profile: undefined }
   const other = [...config.profiles].find(([, candidate]) => isOfServer(candidate.server))
   return { server, profile: other?.[0] }
+}
+
+/** The server and profile that a login is for: the profile may be new. @throws ImgctlError USAGE */
+export function resolveLogin(
+  { flags, environment }: SessionInput,
+  config: Config,
+): { readonly server: string; readonly profile: string } {
+  const named = flags.profile ?? (environment['IMGCTL_PROFILE'] || undefined)
+  if (named !== undefined) assertProfileName(named)
+  const known = config.profiles.get(named ?? config.active ?? '')?.server
+  const asked = flags.server ?? (environment['IMGCTL_SERVER'] || undefined)
+  const server = parseServerUrl(asked ?? known ?? DEFAULT_SERVER)
+  return { server, profile: named ?? profileNameFor(server, config) }
 }
 
 /**

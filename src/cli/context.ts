@@ -1,16 +1,22 @@
+import { join } from 'node:path'
 import { FileCredentialStore } from '../auth/file-credentials.ts'
-import { resolveSession, resolveTarget, type Target } from '../auth/session.ts'
-import { configDir, serverDataDir } from '../config/paths.ts'
-import { ProfileStore } from '../config/profiles.ts'
+import { resolveLogin, resolveSession, resolveTarget, type Target } from '../auth/session.ts'
+import { cacheDir, configDir, home, serverDataDir } from '../config/paths.ts'
+import { ProfileStore, profileNameFor } from '../config/profiles.ts'
+import type { EngineEnvironment } from '../engine/environment.ts'
 import { ImgctlError } from '../errors/error.ts'
+import type { BlobCache } from '../ports/blob-cache.ts'
 import type { CredentialStore, Session } from '../ports/credentials.ts'
 import type { Engine } from '../ports/engine.ts'
 import type { OpenRepository } from '../ports/registry.ts'
 import type { Server } from '../ports/server.ts'
+import type { ChosenSettings } from '../server/settings.ts'
+import type { RunningServer } from '../server/start.ts'
 import { askSecret, askYesNo } from '../terminal/prompt.ts'
 import type { Streams } from '../terminal/streams.ts'
 import type { Host } from './host.ts'
 import { once } from './once.ts'
+import { writeOutputFile } from './output-file.ts'
 import { VERSION } from './version.ts'
 
 /** The options that every command has. */
@@ -47,16 +53,27 @@ export interface CommandContext {
   readonly server: () => Promise<Server>
   /** The API of any server with any key. */
   readonly connect: (server: string, apiKey: string | undefined) => Promise<Server>
-  /** The engine at `host` (`unix://`, `tcp://`, `ssh://`), or where the environment and docker's context say. */
+  /** Where a login goes: the server, and the profile that it makes or changes. */
+  readonly loginTarget: () => Promise<{ readonly server: string; readonly profile: string }>
+  /** Keeps a key that the server accepted, and makes its profile the active one. @returns the profile */
+  readonly storeLogin: (server: string, apiKey: string, profile?: string) => Promise<string>
+  /** The engine at `host` (`unix://`, `tcp://`, `ssh://`), or where the environment and docker's contexts say. */
   readonly engine: (host?: string) => Promise<Engine>
   readonly openRepository: () => Promise<OpenRepository>
+  readonly blobCache: () => Promise<BlobCache>
+  /** @throws ImgctlError UNSUPPORTED when this Node cannot run the server; and as startServer */
+  readonly startServer: (settings: ChosenSettings) => Promise<RunningServer>
   /** @throws ImgctlError INPUT_REQUIRED naming `flag` when nobody can be asked */
   readonly confirm: (question: string, flag: string) => Promise<boolean>
   /** A secret, typed unseen. @throws as `confirm` */
   readonly askSecret: (question: string, flag: string) => Promise<string>
+  /** Replaces a file as a whole. @throws ImgctlError FILE_UNREADABLE, DISK_FULL */
+  readonly writeFile: (path: string, text: string) => Promise<void>
   /** Lets go of connections. */
   readonly close: () => Promise<void>
 }
+
+const USER_AGENT = `imgctl/${VERSION}`
 
 /** Puts the parts together, each when it is first asked for. */
 export function createContext(host: Host, flags: GlobalFlags): CommandContext {
@@ -78,8 +95,8 @@ export function createContext(host: Host, flags: GlobalFlags): CommandContext {
       import('../api/server-client.ts'),
       import('../api/transport.ts'),
     ])
-    const userAgent = `imgctl/${VERSION}`
-    return new ServerClient(new Transport({ server, apiKey, userAgent, dispatcher: await dispatcher() }))
+    const options = { server, apiKey, userAgent: USER_AGENT, dispatcher: await dispatcher() }
+    return new ServerClient(new Transport(options))
   }
   const session = once(async () => resolveSession(input, await profiles.read(), credentials()))
   const requirePerson = (question: string, flag: string) => {
@@ -105,11 +122,34 @@ export function createContext(host: Host, flags: GlobalFlags): CommandContext {
       return connect(server, apiKey)
     }),
     connect,
-    engine: async () => {
-      throw new ImgctlError('UNSUPPORTED', 'engines are not connected yet')
+    loginTarget: async () => resolveLogin(input, await profiles.read()),
+    storeLogin: async (server, apiKey, profile) => {
+      const name = profile ?? profileNameFor(server, await profiles.read())
+      await credentials().write(name, apiKey)
+      await profiles.save(name, { server })
+      return name
+    },
+    engine: async (chosen) => {
+      const { createEngine } = await import('../engine/engine.ts')
+      const choice = chosen === undefined ? {} : { host: chosen }
+      return createEngine({ ...choice, environment: engineEnvironment(environment) })
+    },
+    startServer: async (settings) => {
+      assertServerNode(host.runtime.node)
+      const [{ startServer }, { serverSettings }] = await Promise.all([
+        import('../server/start.ts'),
+        import('../server/settings.ts'),
+      ])
+      return startServer(serverSettings({ version: VERSION, ...settings }))
     },
     openRepository: async () => {
-      throw new ImgctlError('UNSUPPORTED', 'registries are not connected yet')
+      const { createRegistryClient } = await import('../registry/client.ts')
+      const client = createRegistryClient({ dispatcher: await dispatcher(), userAgent: USER_AGENT })
+      return (location) => client.open(location)
+    },
+    blobCache: async () => {
+      const { fileBlobCache } = await import('../cache/blob-cache.ts')
+      return fileBlobCache(join(cacheDir(environment), 'blobs.json'))
     },
     confirm: async (question, flag) => {
       requirePerson(question, flag)
@@ -119,9 +159,33 @@ export function createContext(host: Host, flags: GlobalFlags): CommandContext {
       requirePerson(question, flag)
       return askSecret(streams, question, signal)
     },
+    writeFile: (path, text) => writeOutputFile(path, text),
     close: async () => {
       await Promise.all(closers.map((close) => close()))
     },
+  }
+}
+
+/** `node:sqlite` without a flag, and the libraries of the server. */
+const SERVER_NODE = { major: 22, minor: 13 }
+
+function assertServerNode(version: string): void {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  const { major: wanted, minor: wantedMinor } = SERVER_NODE
+  if (major > wanted || (major === wanted && minor >= wantedMinor)) return
+  const needed = `${wanted}.${wantedMinor}`
+  throw new ImgctlError('UNSUPPORTED', `imgctl serve needs Node.js ${needed} or newer, this is ${version}`, {
+    hint: 'every other command runs on this one; for the server: npx -p node@24 -p imgctl imgctl serve',
+  })
+}
+
+function engineEnvironment(environment: Host['environment']): EngineEnvironment {
+  const uid = process.getuid?.()
+  return {
+    variables: environment,
+    home: home(environment),
+    platform: process.platform,
+    ...(uid === undefined ? {} : { uid }),
   }
 }
 

@@ -67,7 +67,7 @@ export function createProgram(host: Host, onHelp: (text: string) => void): Comma
       getOutHelpWidth: () => Math.min(host.streams.stdout.columns, 110),
     })
   for (const [flags, description] of GLOBAL_OPTIONS) program.option(flags, description)
-  addNodes(program, TREE, host)
+  addNodes(program, TREE, { host, program })
   return program
 }
 
@@ -81,7 +81,12 @@ export async function loadAll(command: Command): Promise<void> {
 
 const LOADERS = new WeakMap<Command, () => Promise<void>>()
 
-function addNodes(parent: Command, nodes: readonly (CommandNode | GroupNode)[], host: Host): void {
+interface Root {
+  readonly host: Host
+  readonly program: Command
+}
+
+function addNodes(parent: Command, nodes: readonly (CommandNode | GroupNode)[], root: Root): void {
   parent.hook('preSubcommand', (_, child) => LOADERS.get(child)?.())
   for (const node of nodes) {
     const command = parent.command(node.name).summary(node.summary).description(node.summary)
@@ -89,14 +94,14 @@ function addNodes(parent: Command, nodes: readonly (CommandNode | GroupNode)[], 
     command.aliases([...(node.aliases ?? [])])
     if ('commands' in node) {
       command.helpCommand(false)
-      addNodes(command, node.commands, host)
+      addNodes(command, node.commands, root)
     } else {
-      LOADERS.set(command, async () => addDefinition(command, (await node.load()).default, host))
+      LOADERS.set(command, async () => addDefinition(command, (await node.load()).default, root))
     }
   }
 }
 
-function addDefinition(command: Command, definition: AnyCommand, host: Host): void {
+function addDefinition(command: Command, definition: AnyCommand, { host, program }: Root): void {
   if (definition.description) command.description(definition.description)
   const names = Object.keys(definition.arguments)
   for (const { form, description } of Object.values(definition.arguments)) {
@@ -118,7 +123,7 @@ function addDefinition(command: Command, definition: AnyCommand, host: Host): vo
     }
     if (definition.stopWithinMs) host.allowStop(definition.stopWithinMs)
     const { createContext } = await import('./context.ts')
-    const context = createContext(host, command.optsWithGlobals<GlobalFlags>())
+    const context = createContext(host, program.opts<GlobalFlags>())
     try {
       await definition.run(input as never, context)
     } finally {

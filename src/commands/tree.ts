@@ -17,26 +17,92 @@ export interface GroupNode extends Node {
   readonly commands: readonly CommandNode[]
 }
 
-const ACCOUNT = 'Account:'
-const SERVER = 'Server:'
-
 const IMAGE: readonly CommandNode[] = [
+  {
+    name: 'create',
+    aliases: ['add', 'new'],
+    summary: 'let the server fetch an image from its registry',
+    load: () => import('./image/create.ts'),
+  },
   {
     name: 'list',
     aliases: ['ls'],
     summary: 'list the images on the server',
     load: () => import('./image/list.ts'),
   },
+  {
+    name: 'inspect',
+    summary: 'show all about images',
+    load: () => import('./image/inspect.ts'),
+  },
+  {
+    name: 'delete',
+    aliases: ['rm', 'remove'],
+    summary: 'delete images on the server',
+    load: () => import('./image/delete.ts'),
+  },
+  {
+    name: 'enable',
+    summary: 'allow new sandboxes to use an image',
+    load: () => import('./image/enable.ts'),
+  },
+  {
+    name: 'disable',
+    summary: 'keep new sandboxes from using an image',
+    load: () => import('./image/disable.ts'),
+  },
+  {
+    name: 'retry',
+    summary: 'let the server work again on a failed image',
+    load: () => import('./image/retry.ts'),
+  },
 ]
+
+const PROFILE: readonly CommandNode[] = [
+  { name: 'list', aliases: ['ls'], summary: 'list profiles', load: () => import('./profile/list.ts') },
+  { name: 'use', summary: 'make a profile the active one', load: () => import('./profile/use.ts') },
+  {
+    name: 'remove',
+    aliases: ['rm'],
+    summary: 'forget a profile and its key',
+    load: () => import('./profile/remove.ts'),
+  },
+]
+
+const IMAGES = 'Images:'
+const ACCOUNT = 'Account:'
+const SERVER = 'Server:'
 
 /** Every command, in the order of help. Nothing here loads a command's file. */
 export const TREE: readonly (CommandNode | GroupNode)[] = [
-  { name: 'image', aliases: ['images'], summary: 'work with images', heading: 'Images:', commands: IMAGE },
-  { name: 'version', summary: 'print versions', heading: SERVER, load: () => import('./version.ts') },
+  {
+    name: 'image',
+    aliases: ['images'],
+    summary: 'push, fetch, list and delete images',
+    heading: IMAGES,
+    commands: IMAGE,
+  },
+  { name: 'serve', summary: 'run the server here', heading: SERVER, load: () => import('./serve.ts') },
+  { name: 'api', summary: "call the server's API", heading: SERVER, load: () => import('./api.ts') },
+  {
+    name: 'login',
+    summary: 'store an API key for a server',
+    heading: ACCOUNT,
+    load: () => import('./login.ts'),
+  },
+  { name: 'logout', summary: 'forget an API key', heading: ACCOUNT, load: () => import('./logout.ts') },
   {
     name: 'whoami',
     summary: 'show who is logged in where',
     heading: ACCOUNT,
     load: () => import('./whoami.ts'),
   },
+  {
+    name: 'profile',
+    aliases: ['profiles'],
+    summary: 'switch between servers',
+    heading: ACCOUNT,
+    commands: PROFILE,
+  },
+  { name: 'version', summary: 'print versions', load: () => import('./version.ts') },
 ]

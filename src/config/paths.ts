@@ -26,6 +26,15 @@ export function serverDataDir(
   return join(home(environment), '.local', 'share', 'imgctl', 'server')
 }
 
-function home({ HOME }: Environment): string {
+/** What may be lost: learned facts that make the next run faster. */
+export function cacheDir(environment: Environment, platform: NodeJS.Platform = process.platform): string {
+  const { XDG_CACHE_HOME: xdg, LOCALAPPDATA: localAppData } = environment
+  if (xdg) return join(xdg, 'imgctl')
+  if (platform === 'win32' && localAppData) return join(localAppData, 'imgctl', 'cache')
+  return join(home(environment), '.cache', 'imgctl')
+}
+
+/** The user's home folder. */
+export function home({ HOME }: Environment): string {
   return HOME || homedir()
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { ImgctlError } from '../errors/error.ts'
 import { writeFileDurably } from '../internal/durable-file.ts'
 import { isRecord, parseJsonFile } from './json-file.ts'
+import { isLoopback } from './server-url.ts'
 
 /** A server under a name of the user's. Its secret is elsewhere (auth/). */
 export interface Profile {
@@ -81,6 +82,24 @@ export function requireProfile(config: Config, name: string): Profile {
   throw new ImgctlError('PROFILE_NOT_FOUND', `no profile is called ${JSON.stringify(name)}`, {
     hint: known.length > 0 ? `profiles: ${known.join(', ')}` : 'make one: imgctl login',
   })
+}
+
+/**
+ * The profile that a new login to `server` goes to when none was named: the one that is of this server, else `local`
+ * or the host's name, else, when that is taken by another server, the host and port.
+ */
+export function profileNameFor(server: string, { profiles }: Config): string {
+  for (const [name, profile] of profiles) if (profile.server === server) return name
+  const { hostname, host } = new URL(server)
+  const name = isLoopback(server) ? 'local' : toProfileName(hostname)
+  return profiles.has(name) ? toProfileName(host) : name
+}
+
+function toProfileName(host: string): string {
+  return host
+    .replace(/[^A-Za-z0-9.-]+/g, '-')
+    .replace(/^[.-]+/, '')
+    .slice(0, 64)
 }
 
 /** @throws ImgctlError USAGE */

@@ -43,12 +43,11 @@ export interface ServerPushAccess {
 /** An answer as it came, for `imgctl api`. */
 export interface RawAnswer {
   readonly status: number
-  readonly contentType: string
   readonly body: string
 }
 
 export interface ServerRequests {
-  /** Any path under `/api`. A status that is an error is answered, not thrown. */
+  /** Any path under `/api`; a body is JSON. */
   request(method: string, path: string, body: string | undefined, signal?: AbortSignal): Promise<RawAnswer>
 }
 

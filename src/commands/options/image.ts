@@ -1,6 +1,6 @@
 import { ImgctlError } from '../../errors/error.ts'
 import type { OptionDefinition } from '../command.ts'
-import { duration, negation, text, usage } from './kinds.ts'
+import { choice, duration, negation, text, usage } from './kinds.ts'
 import { splitWords } from './words.ts'
 
 /** How long the server may take before the command stops waiting for it. */
@@ -26,6 +26,10 @@ export const labels: OptionDefinition<Readonly<Record<string, string>>> = {
     return { ...before, [value.slice(0, equals)]: value.slice(equals + 1) }
   },
 }
+
+export const description = text('--description <text>', 'what the image is, for people')
+
+export const visibility = choice('--visibility <who>', 'who may pull', ['private', 'public'])
 
 export const wait = negation('--no-wait', 'do not wait until the server has validated the image')
 

@@ -1,0 +1,100 @@
+import type { CommandContext } from '../../cli/context.ts'
+import { ImgctlError } from '../../errors/error.ts'
+import {
+  type DeleteOutcome,
+  deletePlanned,
+  type PlannedDelete,
+  planDelete,
+} from '../../operations/delete-images.ts'
+import type { Format } from '../../terminal/format.ts'
+import { humanBytes } from '../../terminal/humanize.ts'
+import { printRecords } from '../../terminal/records.ts'
+import type { Streams } from '../../terminal/streams.ts'
+import { defineCommand } from '../command.ts'
+import { flag, several } from '../options/kinds.ts'
+import { format } from '../options/output.ts'
+import { deletedRecord, PLAN_VIEW, planRecord } from '../views/delete-plan.ts'
+
+export default defineCommand({
+  description: `Deletes images on the server. Shows what will go, asks, and deletes exactly that: an image that was pushed
+again in between stays. Content that another name shares stays too.`,
+  arguments: { images: several('[image...]', 'names or ids') },
+  options: {
+    all: flag('-a, --all', 'every image of the organization'),
+    yes: flag('-y, --yes', 'do not ask'),
+    dryRun: flag('--dry-run', 'only show what would go'),
+    format: format(),
+  },
+  examples: [
+    'imgctl image delete app:1.0',
+    'imgctl image delete app:1.0 app:1.1 --dry-run',
+    'imgctl image delete --all --yes --format json',
+  ],
+  async run({ args, options }, context) {
+    const { streams, signal } = context
+    const { stdout, stderr } = streams
+    const api = await context.server()
+    const { images, skipped } = await planDelete(api, targets(args.images, options.all), signal)
+    if (skipped.length > 0) stderr.write(`Not deleted: ${skipped.join(', ')}\n`)
+    if (images.length === 0) stderr.write('No images to delete\n')
+    if (options.dryRun || images.length === 0) {
+      return printRecords(stdout, images.map(planRecord), PLAN_VIEW, options)
+    }
+    if (!options.yes && !(await isConfirmed(context, images))) {
+      stderr.write('Nothing was deleted\n')
+      return
+    }
+    const outcomes: DeleteOutcome[] = []
+    for await (const outcome of deletePlanned(api, images, signal)) {
+      outcomes.push(outcome)
+      if (options.format.kind === 'table') printOutcome(streams, outcome)
+    }
+    await finish(streams, outcomes, options.format)
+  },
+})
+
+function targets(images: readonly string[], all: boolean): readonly string[] | 'all' {
+  if (all && images.length === 0) return 'all'
+  if (!all && images.length > 0) return images
+  const message = all ? '--all and names exclude each other' : 'which images?'
+  throw new ImgctlError('USAGE', message, { hint: 'imgctl image delete NAME..., or --all' })
+}
+
+async function isConfirmed(context: CommandContext, images: readonly PlannedDelete[]): Promise<boolean> {
+  const question =
+    images.length === 1 ? `Delete image ${images[0]!.name}?` : `Delete ${images.length} images?`
+  const isAnswerable = context.flags.input && context.streams.interactive
+  if (isAnswerable) {
+    await printRecords(context.streams.stderr, images.map(planRecord), PLAN_VIEW, {
+      format: { kind: 'table' },
+    })
+  }
+  return context.confirm(question, '--yes')
+}
+
+function printOutcome({ stdout, stderr }: Streams, { planned, freedBytes, error }: DeleteOutcome): void {
+  if (error === undefined) {
+    const freed = freedBytes > 0 && stdout.isTTY ? ` (${humanBytes(freedBytes)} freed)` : ''
+    stdout.write(`Image ${planned.name} deleted${freed}\n`)
+  } else {
+    stderr.write(`Failed to delete image ${planned.name}: ${error.message}\n`)
+  }
+}
+
+/** @throws the one image's error, or PARTIAL_FAILURE when several were to go and not all did */
+async function finish(
+  { stdout }: Streams,
+  outcomes: readonly DeleteOutcome[],
+  format: Format,
+): Promise<void> {
+  if (format.kind !== 'table') {
+    await printRecords(stdout, outcomes.map(deletedRecord), { columns: [], id: ({ id }) => id }, { format })
+  }
+  const failed = outcomes.filter(({ error }) => error !== undefined)
+  if (failed.length === 0) return
+  if (outcomes.length === 1) throw failed[0]!.error!
+  throw new ImgctlError('PARTIAL_FAILURE', `${failed.length} of ${outcomes.length} images were not deleted`, {
+    context: failed.map(({ planned, error }) => `${planned.name}: ${error!.message} (${error!.code})`),
+    hint: 'look at them again: imgctl image list',
+  })
+}

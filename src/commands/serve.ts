@@ -1,0 +1,89 @@
+import { resolve } from 'node:path'
+import type { CommandContext } from '../cli/context.ts'
+import { ImgctlError } from '../errors/error.ts'
+import { defineCommand } from './command.ts'
+import { choice, flag, integer, negation, text, texts } from './options/kinds.ts'
+
+const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
+/** Requests in flight are finished within 30 s; then the database is closed. */
+const STOP_WITHIN_MS = 35_000
+
+export default defineCommand({
+  description: `Runs the server here: its API, its registry and its data in one folder. The first start makes an
+administrator's API key, prints it once and stores it as this user's profile. SIGTERM or Ctrl-C stops it in order.
+Needs Node.js 22.13 or newer.`,
+  arguments: {},
+  options: {
+    data: text('--data <dir>', 'the data folder ($XDG_DATA_HOME/imgctl/server)'),
+    port: integer('--port <n>', 'the port; 0 takes a free one (default: 7700)', { min: 0, max: 65_535 }),
+    host: text('--host <address>', 'the address to listen on (default: 127.0.0.1)'),
+    tlsCert: text('--tls-cert <file>', 'certificate chain, PEM'),
+    tlsKey: text('--tls-key <file>', "the certificate's key, PEM"),
+    publicUrl: text('--public-url <url>', 'how clients reach the server, when a proxy stands before it'),
+    insecureHttp: flag('--insecure-http', 'allow plain HTTP on an address that is not loopback'),
+    allowUpstream: texts(
+      '--allow-upstream <host[:port]>',
+      'a registry that may be fetched from although its address is private',
+    ),
+    profile: negation('--no-profile', "do not store the first key as this user's profile"),
+    logLevel: { ...choice('--log-level <level>', 'how much is logged on stderr', LOG_LEVELS) },
+  },
+  examples: [
+    'imgctl serve',
+    'imgctl serve --data /srv/imgctl --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem --public-url https://images.example',
+  ],
+  stopWithinMs: STOP_WITHIN_MS,
+  async run({ options }, context) {
+    const { signal, serverDataDir } = context
+    const dataDir = resolve(options.data ?? serverDataDir)
+    const { port, host, publicUrl, insecureHttp, allowUpstream, logLevel } = options
+    const server = await context.startServer({
+      dataDir,
+      insecureHttp,
+      allowUpstream,
+      publicUrl,
+      tls: tlsFiles(options.tlsCert, options.tlsKey),
+      ...(port === undefined ? {} : { port }),
+      ...(host === undefined ? {} : { host }),
+      ...(logLevel === undefined ? {} : { logLevel }),
+    })
+    try {
+      await greet(context, server, dataDir, options.profile)
+      await aborted(signal)
+    } finally {
+      await server.close()
+    }
+  },
+})
+
+type Running = Awaited<ReturnType<CommandContext['startServer']>>
+
+async function greet(
+  context: CommandContext,
+  server: Running,
+  dataDir: string,
+  storeKey: boolean,
+): Promise<void> {
+  const { stderr } = context.streams
+  const say = (text: string) => stderr.write(`${text}\n`)
+  say(`imgctl ${context.version} serves ${stderr.style.bold(server.url)}, data in ${dataDir}`)
+  if (server.bootstrapKey === undefined) return
+  say(`The administrator's API key, shown this once: ${stderr.style.bold(server.bootstrapKey)}`)
+  if (!storeKey) return say(`Log in with it: imgctl login --server ${server.url}`)
+  const profile = await context.storeLogin(server.url, server.bootstrapKey)
+  say(`It is stored as profile ${profile}: this user is logged in. Next: imgctl image push IMAGE`)
+}
+
+function tlsFiles(certFile: string | undefined, keyFile: string | undefined) {
+  if (certFile === undefined && keyFile === undefined) return undefined
+  if (certFile !== undefined && keyFile !== undefined)
+    return { certFile: resolve(certFile), keyFile: resolve(keyFile) }
+  throw new ImgctlError('USAGE', '--tls-cert and --tls-key need each other')
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    if (signal.aborted) done()
+    else signal.addEventListener('abort', () => done(), { once: true })
+  })
+}
