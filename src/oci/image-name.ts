@@ -57,7 +57,7 @@ function nameProblem(text: string, reference: Reference): ReferenceProblem | und
     return {
       rule: 'a name on the server has a tag, not a digest',
       position: text.indexOf('@'),
-      ...(reference.tag ? { suggestion: familiarReference(withoutDigest) } : {}),
+      suggestion: familiarReference({ ...withoutDigest, tag: reference.tag ?? '1.0' }),
     }
   }
   if (reference.domain.includes(':')) {
@@ -65,6 +65,14 @@ function nameProblem(text: string, reference: Reference): ReferenceProblem | und
       rule: 'a name on the server has no registry port',
       position: text.indexOf(':'),
       suggestion: `${reference.path}:${reference.tag ?? '1.0'}`,
+    }
+  }
+  const { domain } = reference
+  if (domain !== domain.toLowerCase()) {
+    return {
+      rule: 'a repository is lowercase',
+      position: text.search(/[A-Z]/),
+      suggestion: familiarReference({ ...reference, domain: domain.toLowerCase() }),
     }
   }
   if (reference.tag === undefined) {

@@ -1,9 +1,10 @@
-import type { ImgctlError } from '../../errors/error.ts'
-import { DEFAULT_RETRY } from '../../internal/retry.ts'
 import { createRegistryClient } from '../../registry/client.ts'
 import type { ServerContext } from '../context.ts'
 import { type FetchImage, upstreamFetcher } from './upstream.ts'
 import { guardedAgent } from './upstream-guard.ts'
+
+/** A lost packet is not worth a mention; longer trouble is for the reconciler, whose waits the owner can see. */
+const TRIES_PER_REQUEST = 3
 
 export interface Upstream {
   readonly fetchImage: FetchImage
@@ -17,12 +18,9 @@ export function openUpstream(ctx: ServerContext): Upstream {
   const client = createRegistryClient({
     dispatcher,
     userAgent: `imgctl-server/${ctx.settings.version}`,
-    retry: {
-      ...DEFAULT_RETRY,
-      onRetry(error: ImgctlError) {
-        // The reconciler waits instead, where the image's owner can see it.
-        if (error.code === 'RATE_LIMITED') throw error
-      },
+    retry: { attempts: TRIES_PER_REQUEST },
+    onRetry(error) {
+      if (error.code === 'RATE_LIMITED') throw error
     },
   })
   return {
