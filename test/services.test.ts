@@ -27,7 +27,7 @@ const ENGINES: [EngineName, object][] = [
 ]
 
 for (const [name, expected] of ENGINES) {
-  describeWith([name], `engine ${name}`, () => {
+  describeWith([name, 'tools'], `engine ${name}`, () => {
     test('answers and says which store it has', async () => {
       const engine = service(name)
       expect((await callEngine(engine.socketPath, '/_ping')).body.toString()).toBe('OK')
