@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import type { ErrorCode } from '../errors/codes.ts'
 import { ImgctlError } from '../errors/error.ts'
 import type { ServerSettings } from './context.ts'
+import type { Connections } from './http/connections.ts'
 
 /** What a client may still need after the server was told to stop. */
 const DRAIN_MS = 30_000
@@ -46,10 +47,18 @@ export async function listen(
   return { port: bound, url: `${tls ? 'https' : 'http'}://${name}:${bound}` }
 }
 
-/** Accepts nothing more, waits for the requests in flight, and after the drain time cuts them. */
-export async function drain(app: FastifyInstance): Promise<void> {
-  const idle = setInterval(() => app.server.closeIdleConnections(), IDLE_CHECK_MS)
-  const deadline = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS)
+/**
+ * Accepts nothing more, waits for the requests in flight, and after `drainMs` cuts them.
+ *
+ * @param connections those of the app's server
+ */
+export async function drain(
+  app: FastifyInstance,
+  connections: Connections,
+  drainMs = DRAIN_MS,
+): Promise<void> {
+  const idle = setInterval(() => connections.closeIdle(), IDLE_CHECK_MS)
+  const deadline = setTimeout(() => connections.closeAll(), drainMs)
   try {
     await app.close()
   } finally {

@@ -1,12 +1,12 @@
-import { chmod, mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { Closing } from './closing.ts'
 import { openBlobStore } from './content/blob-store.ts'
 import { startJanitor } from './content/janitor.ts'
 import type { ServerContext, ServerSettings } from './context.ts'
+import { openDatabaseIn, prepareDataFolder } from './data-folder.ts'
 import { createApp } from './http/app.ts'
 import { principalOf } from './http/authentication.ts'
+import { Connections } from './http/connections.ts'
 import { registryHostOf } from './http/public-url.ts'
 import { bootstrap } from './identity/bootstrap.ts'
 import { openKeys } from './identity/keys.ts'
@@ -15,12 +15,7 @@ import { imageRoutes, type RequestFacts } from './images/routes.ts'
 import { assertListenable, drain, listen } from './listen.ts'
 import { createLog } from './log.ts'
 import { registryRoutes } from './registry/routes.ts'
-import { openDatabase } from './store/database.ts'
 import { lockFolder } from './store/folder-lock.ts'
-
-const DATABASE_FILE = 'imgctl.db'
-/** Keys and everyone's images are in the folder. */
-const PRIVATE_FOLDER = 0o700
 
 export interface RunningServer {
   /** Works on this machine; other clients use the public URL. */
@@ -56,18 +51,19 @@ export async function startServer(settings: ServerSettings, parts: ServerParts =
 }
 
 async function open(settings: ServerSettings, parts: ServerParts, closing: Closing): Promise<RunningServer> {
-  const reconciler = { wake: () => {} }
-  const context = await openContext(settings, parts, closing, () => reconciler.wake())
+  let wake = () => {}
+  const context = await openContext(settings, parts, closing, () => wake())
   const app = await createApp(context, {
     api: [imageRoutes(context, requestFacts(context))],
     registry: registryRoutes(context),
   })
-  const { wake, stop } = startReconciler(context)
-  closing.add(stop)
-  reconciler.wake = wake
+  const reconciler = startReconciler(context)
+  closing.add(() => reconciler.stop())
+  wake = () => reconciler.wake()
   const janitor = startJanitor(context)
   closing.add(() => janitor.stop())
-  closing.add(() => drain(app))
+  const connections = new Connections(app.server)
+  closing.add(() => drain(app, connections))
   const address = await listen(app, settings)
   // Last: the key's value would be lost if a later step failed.
   const bootstrapKey = await bootstrap(context)
@@ -87,11 +83,10 @@ async function openContext(
   wakeReconciler: () => void,
 ): Promise<ServerContext> {
   const { dataDir } = settings
-  await mkdir(dataDir, { recursive: true, mode: PRIVATE_FOLDER })
-  await chmod(dataDir, PRIVATE_FOLDER)
+  await prepareDataFolder(dataDir, log)
   const lock = await lockFolder(dataDir)
   closing.add(() => lock.release())
-  const db = await openDatabase(join(dataDir, DATABASE_FILE))
+  const db = await openDatabaseIn(dataDir)
   closing.add(() => db.destroy())
   const [keys, blobs] = await Promise.all([openKeys(dataDir, now), openBlobStore(dataDir)])
   return { settings, db, blobs, keys, log, now, wakeReconciler }

@@ -1,9 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
-import { ImgctlError } from '../../errors/error.ts'
-import type { ServerContext, ServerSettings } from '../context.ts'
+import type { ServerContext } from '../context.ts'
 import { rewriteImageUrl } from '../images/image-url.ts'
 import { apiKeyRoutes } from './api-key-routes.ts'
 import { authenticate } from './authentication.ts'
@@ -16,6 +14,7 @@ import { serveMetrics } from './metrics.ts'
 import { describeApi, describeErrors, serveOpenApi } from './openapi.ts'
 import { createRateLimits, type RateLimits } from './rate-limit.ts'
 import { logRequests } from './request-log.ts'
+import { readTls } from './tls.ts'
 import { schemaErrorFormatter, validatorCompiler } from './validation.ts'
 
 /** What others serve. */
@@ -72,18 +71,6 @@ async function newFastify({ settings, log }: ServerContext): Promise<FastifyInst
   } as const
   const app = settings.tls ? fastify({ ...options, https: await readTls(settings.tls) }) : fastify(options)
   return app as unknown as FastifyInstance
-}
-
-async function readTls({ certFile, keyFile }: NonNullable<ServerSettings['tls']>) {
-  return { cert: await readSecretFile(certFile), key: await readSecretFile(keyFile) }
-}
-
-async function readSecretFile(path: string): Promise<Buffer> {
-  try {
-    return await readFile(path)
-  } catch (cause) {
-    throw new ImgctlError('FILE_UNREADABLE', `the TLS file cannot be read: ${path}`, { cause })
-  }
 }
 
 function registryScope(plugin: AppPlugins['registry'], limits: RateLimits): FastifyPluginAsyncTypebox {
