@@ -14,13 +14,13 @@ const PASSING = new Set([
 const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS/
 
 /**
- * The error of a call that got no answer.
+ * The error of a call that got no answer; what the network did not cause is given back as it is.
  *
  * @param hasAnswered whether this server answered before: then a refused connection may be a restart
  */
-export function connectionError(server: string, cause: unknown, hasAnswered: boolean): ImgctlError {
-  if (cause instanceof ImgctlError) return cause
+export function connectionError(server: string, cause: unknown, hasAnswered: boolean): unknown {
   const code = systemCode(cause)
+  if (code === undefined) return cause
   return new ImgctlError('SERVER_UNREACHABLE', `cannot reach the server ${server}: ${describe(code)}`, {
     cause,
     retryable: PASSING.has(code) || (hasAnswered && code === 'ECONNREFUSED'),
@@ -58,9 +58,8 @@ function describe(code: string): string {
 }
 
 /** The first code in the chain of causes: Node wraps several addresses' failures in one AggregateError. */
-function systemCode(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return systemCode(error.errors[0])
-  if (!(error instanceof Error)) return 'unknown failure'
+function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || error instanceof ImgctlError) return undefined
   if ('code' in error && typeof error.code === 'string') return error.code
-  return error.cause === undefined ? error.name : systemCode(error.cause)
+  return systemCode(error instanceof AggregateError ? error.errors[0] : error.cause)
 }

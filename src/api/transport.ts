@@ -1,4 +1,4 @@
-import type { Dispatcher } from 'undici'
+import { type Dispatcher, request } from 'undici'
 import { DEFAULT_RETRY, retry } from '../internal/retry.ts'
 import type { RawAnswer } from '../ports/server.ts'
 import { answerError, isSuccess, notJson } from './answer-error.ts'
@@ -70,7 +70,6 @@ export class Transport {
 
   async #send(call: Call, signal: AbortSignal | undefined): Promise<Answer> {
     const { dispatcher } = this.#options
-    const { request } = await import('undici')
     try {
       const { statusCode, headers, body } = await request(this.#url(call), {
         dispatcher,

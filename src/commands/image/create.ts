@@ -5,7 +5,7 @@ import { defineCommand } from '../command.ts'
 import { entrypoint, labels, name, timeout, wait } from '../options/image.ts'
 import { required } from '../options/kinds.ts'
 import { format, progress, quiet } from '../options/output.ts'
-import { imageRecord, imageView, stateLine } from '../views/image-record.ts'
+import { imageRecord, imageView, showState } from '../views/image-record.ts'
 
 export default defineCommand({
   description: `Makes an image on the server, which fetches it from its registry: a public one, or a private one that the
@@ -32,10 +32,8 @@ server has a credential for. A name on the server has a tag, and the tag is not 
       },
       waitMs: wait ? timeout : undefined,
     }
-    progress.phase('validate')
     try {
-      const onState = (image: Parameters<typeof stateLine>[0]) => progress.line(stateLine(image))
-      const image = await createImage(api, request, onState, signal)
+      const image = await createImage(api, request, (state) => showState(progress, state), signal)
       if (image.state === 'active') {
         progress.line(`✓ Image ${image.name} successfully created`)
         progress.line(`✓ Use '${image.reference}' to create a new sandbox using this image`)

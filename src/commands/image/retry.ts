@@ -5,7 +5,7 @@ import { timeout, wait } from '../options/image.ts'
 import { required } from '../options/kinds.ts'
 import { format, progress } from '../options/output.ts'
 import { printChangedImage } from '../views/changed-image.ts'
-import { stateLine } from '../views/image-record.ts'
+import { showState } from '../views/image-record.ts'
 
 export default defineCommand({
   description: "Lets the server work again on an image that is in state 'error', and waits for the outcome.",
@@ -17,12 +17,11 @@ export default defineCommand({
     const image = await api.retryImage(args.image, signal)
     if (!options.wait) return printChangedImage(streams.stdout, image, 'is tried again', options.format)
     const progress = createProgress(options.progress, streams)
-    progress.phase('validate')
     try {
       const active = await waitForImage(api, image.id, {
         deadlineMs: options.timeout,
         signal,
-        onState: (state) => progress.line(stateLine(state)),
+        onState: (state) => showState(progress, state),
       })
       progress.finish()
       await printChangedImage(streams.stdout, active, 'is active', options.format)

@@ -1,5 +1,6 @@
 import type { Image } from '../../contract/image.ts'
 import { humanAge, humanBytes } from '../../terminal/humanize.ts'
+import type { Progress } from '../../terminal/progress.ts'
 import type { RecordView } from '../../terminal/records.ts'
 
 /** An image as every command prints it: the server's record, with one size, in bytes. */
@@ -15,7 +16,7 @@ export function imageView(now: number): RecordView<ImageRecord> {
   return {
     columns: [
       { header: 'Image', value: ({ name }) => name },
-      { header: 'State', value: ({ state }) => state, human: ({ state }) => STATE_LABELS[state] ?? state },
+      { header: 'State', value: ({ state }) => state, human: ({ state }) => STATE_LABELS[state] },
       {
         header: 'Enabled',
         value: ({ enabled }) => enabled,
@@ -50,8 +51,10 @@ const STATE_LABELS: Readonly<Record<Image['state'], string>> = {
   removing: 'REMOVING',
 }
 
-/** One line for a state that an image passes through: its label, the step, and why it is not going on. */
-export function stateLine({ state, step, reason }: Image): string {
-  const parts = [STATE_LABELS[state] ?? state, step, reason && state !== 'error' ? reason.message : undefined]
-  return parts.filter(Boolean).join(': ')
+/** Shows a state that an image passes through as a phase: its label, the step, and why it is not going on. */
+export function showState(progress: Progress, { state, step, reason }: Image): void {
+  progress.event({ event: 'state', state, step, reason })
+  // The command ends with the reason then.
+  if (state === 'error') return
+  progress.phase([STATE_LABELS[state], step, reason?.message].filter(Boolean).join(': '))
 }
