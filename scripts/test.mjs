@@ -51,7 +51,9 @@ function summarize({ numPassedTests, numFailedTests, numPendingTests, testResult
   for (const { fullName } of skipped) console.error(`skipped: ${fullName}`)
   const inCi = process.env.CI === 'true'
   if (skipped.length > 0 && inCi) console.error('With CI=true a skipped test is a failure.')
-  const brokenFiles = testResults.filter(({ status, assertionResults }) => status === 'failed' && !assertionResults.length)
+  const brokenFiles = testResults.filter(
+    ({ status, assertionResults }) => status === 'failed' && !assertionResults.length,
+  )
   for (const { name, message } of brokenFiles) console.error(`failed: ${name}\n${message}`)
   const failed = numFailedTests + brokenFiles.length + (inCi ? skipped.length : 0)
   console.log(`${numPassedTests} passed, ${failed} failed, ${numPendingTests} skipped`)

@@ -16,7 +16,9 @@ export function toolEnvironment() {
 
 /** Installs what package-lock.json says, unless that was done already. */
 export async function ensureInstalled() {
-  const lock = createHash('sha256').update(readFileSync(join(ROOT, 'package-lock.json'))).digest('hex')
+  const lock = createHash('sha256')
+    .update(readFileSync(join(ROOT, 'package-lock.json')))
+    .digest('hex')
   if (existsSync(STAMP) && readFileSync(STAMP, 'utf8') === lock) return
   console.error('Installing the packages of package-lock.json ...')
   const code = await run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])

@@ -8,7 +8,10 @@ const FINISHED = { pushed: 'Pushed', exists: 'Layer already exists', mounted: 'M
 export function pushView(progress: Progress): (event: PushEvent) => void {
   const finished = new Set<string>()
   return (event) => {
-    progress.event({ ...event })
+    if (event.type === 'source' || event.type === 'plan' || event.type === 'pushed') {
+      const { type, ...fields } = event
+      progress.event({ event: type, ...fields })
+    }
     switch (event.type) {
       case 'phase':
         return progress.phase(event.phase, event.total === undefined ? {} : { total: event.total })

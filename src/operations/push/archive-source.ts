@@ -43,6 +43,7 @@ export function archiveSource(title: string, archive: OpenedArchive, image: Arch
       return {
         configBytes: image.configBytes,
         layers: image.layers.map(({ diffID }) => blobs.get(diffID)!),
+        manifest: asIs ? image.manifest : undefined,
       }
     },
     close: () => archive.close(),

@@ -1,4 +1,5 @@
 import type { CreateImage, Image } from '../../contract/image.ts'
+import type { ServerConfig } from '../../contract/server.ts'
 import { isCode } from '../../errors/error.ts'
 import { formatImageName, type ImageName } from '../../oci/image-name.ts'
 import type { Descriptor } from '../../oci/manifest.ts'
@@ -10,11 +11,11 @@ import type { Server } from '../../ports/server.ts'
 import { waitForImage } from '../wait-image.ts'
 import type { PushEvent } from './events.ts'
 import { openSource } from './open-source.ts'
-import { planPush, type Via } from './plan.ts'
+import { type PushPlan, planPush, type Via } from './plan.ts'
 import { checkPlatform } from './platform-check.ts'
 import { confirmTag, findSameImage } from './register.ts'
 import type { ImageSource } from './source.ts'
-import { targetName } from './target.ts'
+import { checkName, parseArgument, targetName, typedReference } from './target.ts'
 import type { TransferJob, Transferred } from './transfer.ts'
 import { transferDirect } from './transport-direct.ts'
 import { transferByEngine } from './transport-engine.ts'
@@ -23,7 +24,7 @@ export interface PushPorts {
   readonly server: Server
   readonly openRepository: OpenRepository
   /** Called only for an image that is in an engine. */
-  readonly engine: () => Engine
+  readonly engine: () => Promise<Engine>
   readonly blobCache: BlobCache
 }
 
@@ -43,10 +44,16 @@ export interface PushRequest {
   readonly dryRun: boolean
 }
 
-export interface PushResult {
+export interface Pushed {
   readonly image: Image
   /** The manifest, as the registry confirmed it. */
   readonly descriptor: Descriptor
+}
+
+export interface PushResult {
+  readonly plan: PushPlan
+  /** Undefined after a dry run. */
+  readonly pushed: Pushed | undefined
 }
 
 interface PushRun {
@@ -59,26 +66,30 @@ interface PushRun {
 /**
  * Gets one image to the server: source, platform check, plan, transfer, registration, wait. Nothing is sent before
  * the checks passed, and no name moves before the server agreed.
- *
- * @returns undefined after a dry run
  */
 export async function pushImage(
   ports: PushPorts,
   request: PushRequest,
   onEvent: (event: PushEvent) => void,
   signal?: AbortSignal,
-): Promise<PushResult | undefined> {
+): Promise<PushResult> {
   const run = { ports, request, onEvent, signal }
   onEvent({ type: 'phase', phase: 'prepare' })
-  if (request.name !== undefined) targetName(request.name, undefined, [])
-  const { source, typed } = await openSource(ports.engine, request.source, request.image, signal)
+  const argument = parseArgument(request.source)
+  checkName(request.name, argument)
+  let asked: Promise<ServerConfig> | undefined
+  const config = () => {
+    asked ??= ports.server.config(signal)
+    return asked
+  }
+  const accepted = async () => (await config()).platforms
+  const source = await openSource(argument, request.image, ports.engine, accepted, signal)
   try {
-    const name = targetName(request.name, typed, source.repoTags)
-    const { title, platform } = source
-    const { platforms, registry } = await ports.server.config(signal)
-    checkPlatform(title, platform, platforms)
+    const { title, platform, repoTags } = source
+    const name = targetName(request.name, typedReference(argument), repoTags)
+    checkPlatform(title, platform, await accepted())
     onEvent({ type: 'source', title, name: formatImageName(name), platform: formatPlatform(platform) })
-    const repository = await openTarget(run, name, registry.secure)
+    const repository = await openTarget(run, name, (await config()).registry.secure)
     return await pushSource(run, source, name, repository)
   } finally {
     await source.close()
@@ -103,13 +114,13 @@ async function pushSource(
   source: ImageSource,
   name: ImageName,
   repository: Repository,
-): Promise<PushResult | undefined> {
+): Promise<PushResult> {
   const { ports, request, onEvent, signal } = run
   const there = await findSameImage(ports.server, repository, source, name, signal)
-  const info = source.kind === 'engine' ? await ports.engine().info(signal) : undefined
+  const info = source.kind === 'engine' ? await (await ports.engine()).info(signal) : undefined
   const plan = await planPush(source, info, request.via, repository, ports.blobCache, signal)
   onEvent({ type: 'plan', plan })
-  if (request.dryRun) return undefined
+  if (request.dryRun) return { plan, pushed: undefined }
 
   const job = { source, plan, repository, cache: ports.blobCache, onEvent, signal }
   const { descriptor, release } = there ? { descriptor: there } : await transfer(job, run)
@@ -117,7 +128,7 @@ async function pushSource(
     onEvent({ type: 'pushed', digest: descriptor.digest, size: descriptor.size })
     const image = await register(run, name, descriptor)
     await confirmTag(repository, name, descriptor.digest, signal)
-    return { image: await settle(run, image), descriptor }
+    return { plan, pushed: { image: await settle(run, image), descriptor } }
   } finally {
     await release?.()
   }
@@ -127,7 +138,7 @@ async function pushSource(
 async function transfer(job: TransferJob, { ports, request }: PushRun): Promise<Transferred> {
   if (job.plan.transport === 'direct') return transferDirect(job)
   try {
-    return await transferByEngine(job, ports.engine())
+    return await transferByEngine(job, await ports.engine())
   } catch (error) {
     if (!isCode(error, 'REGISTRY_UNREACHABLE') || request.via === 'engine') throw error
     job.onEvent({

@@ -24,10 +24,19 @@ export interface SourceLayer {
 /** Brings one layer to the registry and answers the blob it is there. The signal also ends it when another layer failed. */
 export type TransferLayer = (layer: SourceLayer, signal: AbortSignal | undefined) => Promise<Descriptor>
 
-/** What the layers of an image became, in the order of its config. */
+/** What an image became in a registry. */
 export interface TransferredLayers {
   readonly configBytes: Uint8Array
+  /** In the order of the config. */
   readonly layers: readonly Descriptor[]
+  /** The image's own manifest, when it has one: it holds, and keeps its digest, if every layer went as it was. */
+  readonly manifest: SourceManifest | undefined
+}
+
+export interface SourceManifest {
+  readonly bytes: Uint8Array
+  readonly digest: Digest
+  readonly parsed: Manifest
 }
 
 /** One image for one platform, wherever it is. The same for an engine, an archive and a layout. */
@@ -44,10 +53,8 @@ export interface ImageSource {
   readonly configDigest: Digest | undefined
   /** The digest that a registry may already know the image by. */
   readonly manifestDigest: Digest | undefined
-  /** Kept byte for byte when its blobs are sent as they are, so that the digest stays. */
-  readonly manifest:
-    | { readonly bytes: Uint8Array; readonly digest: Digest; readonly parsed: Manifest }
-    | undefined
+  /** Known before a transfer for archives only. */
+  readonly manifest: SourceManifest | undefined
   /**
    * Hands each distinct layer to `transfer` once, a few at a time where the source can, and answers the
    * descriptors in order.

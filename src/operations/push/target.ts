@@ -21,6 +21,25 @@ export function parseArgument(text: string): PushArgument {
   return { kind: 'image', reference: text }
 }
 
+/** An image id, whole or as short as docker prints it: it names no repository. */
+const IMAGE_ID = /^(?:sha256:)?[0-9a-f]{12,64}$/
+
+/** The reference in an argument; undefined for archives and ids, which have no name in them. */
+export function typedReference(argument: PushArgument): string | undefined {
+  return argument.kind === 'image' && !IMAGE_ID.test(argument.reference) ? argument.reference : undefined
+}
+
+/**
+ * Refuses a name that could not be one before anything is looked for.
+ *
+ * @throws ImgctlError NAME_INVALID
+ */
+export function checkName(option: string | undefined, argument: PushArgument): void {
+  const typed = typedReference(argument)
+  if (typed !== undefined) parseReference(typed)
+  if (option !== undefined || typed !== undefined) targetName(option, typed, [])
+}
+
 /**
  * The image's name on the server: `--name`, else the reference that was typed, else the image's first tag.
  *

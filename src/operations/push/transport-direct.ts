@@ -1,17 +1,12 @@
 import { Readable } from 'node:stream'
-import { type Digest, digestBytes, shortDigest } from '../../oci/digest.ts'
+import { digestBytes, shortDigest } from '../../oci/digest.ts'
 import type { Descriptor } from '../../oci/manifest.ts'
 import { OCI_CONFIG, OCI_MANIFEST } from '../../oci/media-types.ts'
 import type { LayerStatus } from './events.ts'
 import { encodeLayer } from './layer-encoder.ts'
 import type { PlannedLayer } from './plan.ts'
-import type { ImageSource, SourceLayer } from './source.ts'
+import type { SourceLayer, SourceManifest } from './source.ts'
 import type { TransferJob, Transferred } from './transfer.ts'
-
-interface SentLayer {
-  readonly descriptor: Descriptor
-  readonly diffID: Digest | undefined
-}
 
 /**
  * Uploads what is missing from this process, then the manifest, by digest: the name is given later by the server.
@@ -24,16 +19,13 @@ export async function transferDirect(job: TransferJob): Promise<Transferred> {
 
   onEvent({ type: 'phase', phase: source.kind === 'engine' ? 'export' : 'upload', total: source.size })
   const planned = new Map(plan.layers.map((layer) => [layer.diffID, layer]))
-  const made = new Map<Digest, Descriptor>()
-  const { configBytes, layers } = await source.transferLayers(async (layer, layerSignal) => {
+  const { configBytes, layers, manifest } = await source.transferLayers((layer, layerSignal) => {
     const known = layer.diffID && planned.get(layer.diffID)
-    const { descriptor, diffID } = await transferLayer(layer, known, { ...job, signal: layerSignal })
-    if (diffID) made.set(diffID, descriptor)
-    return descriptor
+    return transferLayer(layer, known, { ...job, signal: layerSignal })
   }, signal)
-  await cache.remember(made)
+  await cache.remember(new Map(source.diffIDs.map((diffID, i) => [diffID, layers[i]!])))
   const config = await uploadConfig(configBytes, job)
-  return uploadManifest(config, layers, job)
+  return uploadManifest(config, layers, manifest, job)
 }
 
 /** When every blob is there already, only the manifest is sent and no layer is read. */
@@ -46,7 +38,7 @@ async function reuseEverything(job: TransferJob): Promise<Transferred | undefine
     report(onEvent, shortDigest(diffID), 'exists', descriptor!.size, descriptor!.size)
   }
   const layers = plan.layers.map(({ descriptor }) => descriptor!)
-  return uploadManifest(config, layers, job)
+  return uploadManifest(config, layers, job.source.manifest, job)
 }
 
 async function findConfig({ source, repository, signal }: TransferJob): Promise<Descriptor | undefined> {
@@ -59,51 +51,53 @@ async function transferLayer(
   layer: SourceLayer,
   known: PlannedLayer | undefined,
   job: TransferJob,
-): Promise<SentLayer> {
-  const { repository, onEvent, signal } = job
+): Promise<Descriptor> {
   const { label, storedSize: total } = layer
   const descriptor = layer.descriptor ?? known?.descriptor
-  const exists =
-    known?.exists ||
-    (layer.descriptor && (await repository.blobSize(layer.descriptor.digest, signal)) !== undefined)
-  if (descriptor && exists) {
-    report(onEvent, label, 'exists', total, total)
-    return { descriptor, diffID: layer.diffID }
+  if (descriptor && (await isThere(descriptor, known, job))) {
+    report(job.onEvent, label, 'exists', total, total)
+    return descriptor
   }
   let done = 0
   const onRead = (bytes: number) => {
     done = Math.min(total, done + bytes)
-    report(onEvent, label, 'pushing', done, total)
+    report(job.onEvent, label, 'pushing', done, total)
   }
-  report(onEvent, label, 'pushing', 0, total)
-  const sent =
-    layer.descriptor && layer.reopens
-      ? await sendAsIs(layer, layer.descriptor, onRead, job)
-      : await sendEncoded(layer, onRead, job)
-  report(onEvent, label, 'pushed', total, total)
-  return sent
+  report(job.onEvent, label, 'pushing', 0, total)
+  const sent = layer.reopens && layer.descriptor ? sendAsIs : sendEncoded
+  const blob = await sent(layer, onRead, job)
+  report(job.onEvent, label, 'pushed', total, total)
+  return blob
+}
+
+async function isThere(
+  { digest }: Descriptor,
+  known: PlannedLayer | undefined,
+  { repository, signal }: TransferJob,
+): Promise<boolean> {
+  return known ? known.exists : (await repository.blobSize(digest, signal)) !== undefined
 }
 
 async function sendAsIs(
   layer: SourceLayer,
-  descriptor: Descriptor,
   onRead: (bytes: number) => void,
   { repository, signal }: TransferJob,
-): Promise<SentLayer> {
+): Promise<Descriptor> {
   const open = (offset: number) => layer.open(offset, signal)
-  await repository.writeBlob(descriptor, open, { onBytes: onRead, ...(signal ? { signal } : {}) })
-  return { descriptor, diffID: layer.diffID }
+  await repository.writeBlob(layer.descriptor!, open, { onBytes: onRead, ...(signal ? { signal } : {}) })
+  return layer.descriptor!
 }
 
 async function sendEncoded(
   layer: SourceLayer,
   onRead: (bytes: number) => void,
   { repository, signal }: TransferJob,
-): Promise<SentLayer> {
-  const encoded = encodeLayer(await layer.open(0, signal), layer.compression, layer.diffID, onRead)
-  await repository.writeStream(encoded.stream, () => encoded.finish().descriptor, signal ? { signal } : {})
-  const { descriptor, diffID } = encoded.finish()
-  return { descriptor: layer.descriptor ?? descriptor, diffID: diffID ?? layer.diffID }
+): Promise<Descriptor> {
+  const encoded = encodeLayer(await layer.open(0, signal), layer.compression, onRead)
+  await repository.writeStream(encoded.stream, () => encoded.finish(), signal ? { signal } : {})
+  // The media type that the image's own manifest uses for this very blob is kept.
+  const made = encoded.finish()
+  return layer.descriptor?.digest === made.digest ? layer.descriptor : made
 }
 
 async function uploadConfig(bytes: Uint8Array, { repository, signal }: TransferJob): Promise<Descriptor> {
@@ -121,19 +115,20 @@ async function uploadConfig(bytes: Uint8Array, { repository, signal }: TransferJ
 async function uploadManifest(
   config: Descriptor,
   layers: readonly Descriptor[],
-  { source, repository, signal }: TransferJob,
+  own: SourceManifest | undefined,
+  { repository, signal }: TransferJob,
 ): Promise<Transferred> {
-  const { bytes, mediaType } = keepsManifest(source, layers)
-    ? { bytes: source.manifest!.bytes, mediaType: source.manifest!.parsed.mediaType }
+  const { bytes, mediaType } = holds(own, layers)
+    ? { bytes: own.bytes, mediaType: own.parsed.mediaType }
     : newManifest(config, layers)
   const digest = await repository.writeManifest(digestBytes(bytes), mediaType, bytes, signal)
   return { descriptor: { mediaType, digest, size: bytes.length } }
 }
 
-/** The image's own manifest, and so its digest, holds when every blob went as it was. */
-function keepsManifest({ manifest }: ImageSource, layers: readonly Descriptor[]): boolean {
-  const own = manifest?.parsed.layers
-  return own?.length === layers.length && own.every(({ digest }, i) => digest === layers[i]!.digest)
+/** Whether the image's own manifest describes what was sent: then the image keeps its digest. */
+function holds(own: SourceManifest | undefined, layers: readonly Descriptor[]): own is SourceManifest {
+  const expected = own?.parsed.layers
+  return expected?.length === layers.length && expected.every(({ digest }, i) => digest === layers[i]!.digest)
 }
 
 /** https://github.com/opencontainers/image-spec/blob/main/manifest.md */

@@ -1,0 +1,131 @@
+import { type Pushed, pushImage } from '../../operations/push/push-image.ts'
+import type { Session } from '../../ports/credentials.ts'
+import { createProgress } from '../../terminal/progress.ts'
+import { printRecords } from '../../terminal/records.ts'
+import type { Output } from '../../terminal/streams.ts'
+import { defineCommand } from '../command.ts'
+import { entrypoint, labels, name, timeout, wait } from '../options/image.ts'
+import { choice, flag, required, text } from '../options/kinds.ts'
+import { format, progress, quiet } from '../options/output.ts'
+import { PLAN, PUSHED, type PushRecord, planRecord, pushRecord } from './push-record.ts'
+import { pushView } from './push-view.ts'
+
+export default defineCommand({
+  description: [
+    'Gets an image to the server: from the local engine, or without one from a docker-save archive or an OCI layout.',
+    'What starts like a path or ends in .tar, .tar.gz or .tgz is an archive, oci:DIR is a layout, all else is an image of the engine.',
+    "That the image runs on the server's platform is checked before anything is sent.",
+    'The last line on stdout is the image by the digest that the registry holds.',
+  ].join(' '),
+  arguments: { source: required('<image>', 'IMAGE, ARCHIVE or oci:DIR') },
+  options: {
+    name,
+    image: text(
+      '--image <name>',
+      'which image of an archive that holds several: a name, an id, or @0, @1 ...',
+    ),
+    entrypoint,
+    labels,
+    description: text('--description <text>', 'what the image is for'),
+    visibility: choice('--visibility <who>', 'who may pull', ['private', 'public']),
+    via: choice('--via <transport>', 'who uploads: the engine, or imgctl itself', [
+      'auto',
+      'engine',
+      'direct',
+    ]),
+    host: text('--host <address>', 'the engine (DOCKER_HOST): unix:///path, tcp://host:port, ssh://host'),
+    dryRun: flag('--dry-run', 'show what would be sent and how, and send nothing'),
+    wait,
+    timeout,
+    format: format(),
+    quiet: { ...quiet, description: 'print the digest line only' },
+    progress,
+    digestFile: text('--digest-file <file>', 'write the digest to this file'),
+    metadataFile: text(
+      '--metadata-file <file>',
+      'write name, digest, media type and more to this file, as JSON',
+    ),
+  },
+  examples: [
+    'imgctl image push app:1.0',
+    'imgctl image push app:latest --name app:$(git rev-parse --short HEAD)',
+    'imgctl image push ./app.tar --name team/app:1.0',
+    'imgctl image push oci:./layout --name app:1.0 --entrypoint "sleep infinity"',
+    'digest=$(imgctl image push app:1.0 --quiet)',
+  ],
+  async run({ args, options }, context) {
+    const { streams, signal } = context
+    const { image, name, via = 'auto', dryRun, format, quiet } = options
+    let engine: ReturnType<typeof context.engine> | undefined
+    const shown = createProgress(quiet && options.progress === 'auto' ? 'none' : options.progress, streams)
+    try {
+      const { plan, pushed } = await pushImage(
+        {
+          server: await context.server(),
+          openRepository: await context.openRepository(),
+          engine: () => {
+            engine ??= context.engine(options.host)
+            return engine
+          },
+          blobCache: await context.blobCache(),
+        },
+        {
+          source: args.source,
+          ...(image === undefined ? {} : { image }),
+          ...(name === undefined ? {} : { name }),
+          via,
+          record: record(options),
+          waitMs: options.wait ? options.timeout : undefined,
+          dryRun,
+        },
+        pushView(shown),
+        signal,
+      )
+      shown.finish()
+      if (!pushed) return await printRecords(streams.stdout, planRecord(plan), PLAN, { format })
+      await report(pushed)
+    } finally {
+      shown.finish()
+    }
+
+    async function report(pushed: Pushed): Promise<void> {
+      const result = pushRecord(pushed)
+      const { digestFile, metadataFile } = options
+      if (digestFile) await context.writeFile(digestFile, `${result.digest}\n`)
+      if (metadataFile) await context.writeFile(metadataFile, toJson(result))
+      if (!quiet) showSuccess(streams.stderr, await context.session(), result)
+      if (format.kind === 'table') streams.stdout.write(`${result.pinned}\n`)
+      else await printRecords(streams.stdout, result, PUSHED, { format })
+    }
+  },
+})
+
+interface RecordOptions {
+  readonly entrypoint: readonly string[] | undefined
+  readonly labels: Readonly<Record<string, string>>
+  readonly description: string | undefined
+  readonly visibility: 'private' | 'public' | undefined
+}
+
+function record({ entrypoint, labels, description, visibility }: RecordOptions) {
+  return {
+    ...(entrypoint === undefined ? {} : { entrypoint: [...entrypoint] }),
+    ...(Object.keys(labels).length === 0 ? {} : { labels }),
+    ...(description === undefined ? {} : { description }),
+    ...(visibility === undefined ? {} : { visibility }),
+  }
+}
+
+function showSuccess(output: Output, session: Session, result: PushRecord): void {
+  const tag = result.name.slice(result.name.lastIndexOf(':') + 1)
+  const done = output.style.green('✓')
+  const where = session.profile ?? new URL(session.server).host
+  output.write(`${tag}: digest: ${result.digest} size: ${result.size}\n`)
+  output.write(`${done} Successfully pushed ${result.name} to ${where}\n`)
+  if (result.state !== 'active') return
+  output.write(`${done} Use '${result.reference}' to create a new sandbox using this image\n`)
+}
+
+function toJson(value: object): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`
+}
