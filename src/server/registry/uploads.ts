@@ -54,7 +54,7 @@ export async function appendToUpload(call: Call) {
     await receive(call, upload)
     return upload.size
   })
-  return reply
+  return call.reply
     .code(202)
     .headers(uploadHeaders(call, id, size))
     .send()
