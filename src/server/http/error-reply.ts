@@ -3,7 +3,6 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { ApiError } from '../../contract/server.ts'
 import type { ErrorCode } from '../../errors/codes.ts'
 import { ImgctlError } from '../../errors/error.ts'
-import { isDatabaseFull } from '../store/failure.ts'
 
 /** The HTTP status of what a client did or can act on; every other code is a 500. */
 const STATUS: Partial<Record<ErrorCode, number>> = {
@@ -47,11 +46,11 @@ export function statusOf(code: ErrorCode): number {
  * doing becomes INTERNAL without its text, which may hold anything; DISK_FULL is told wherever it comes from.
  */
 export function toImgctlError(error: unknown): ImgctlError {
+  if (error instanceof ImgctlError) return error
   if (isDiskFull(error)) {
     const hint = 'free some space on the disk of the data folder, then try again'
     return new ImgctlError('DISK_FULL', "the server's disk is full", { hint, retryable: true, cause: error })
   }
-  if (error instanceof ImgctlError) return error
   if (isClientFault(error)) {
     const code = FRAMEWORK_CODES[error.statusCode ?? 400] ?? 'BAD_REQUEST'
     return new ImgctlError(code, error.message, { cause: error })
@@ -109,7 +108,6 @@ function isDiskFull(error: unknown): boolean {
   let each: unknown = error
   for (let depth = 0; depth < MAX_CAUSES && each instanceof Error; depth++, each = each.cause) {
     if ('code' in each && NO_SPACE.has(String(each.code))) return true
-    if (isDatabaseFull(each)) return true
   }
   return false
 }

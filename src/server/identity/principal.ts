@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { API_KEY, PERMISSIONS, type Permission } from '../../contract/identity.ts'
-import { ImgctlError } from '../../errors/error.ts'
+import { ImgctlError, isCode } from '../../errors/error.ts'
 import type { ServerContext } from '../context.ts'
 
 /** Who asks, in which organization, and what they may do. */
@@ -94,10 +94,15 @@ function isExpired({ expiresAt }: Pick<KeyRow, 'expiresAt'>, now: number): boole
   return expiresAt !== null && expiresAt <= now
 }
 
+/** On a full disk, what needs no space must go on. */
 async function noteUse({ db, now }: Pick<ServerContext, 'db' | 'now'>, row: KeyRow): Promise<void> {
   const at = now()
   if (row.lastUsedAt !== null && at - row.lastUsedAt < LAST_USED_RESOLUTION_MS) return
-  await db.updateTable('api_keys').set({ lastUsedAt: at }).where('id', '=', row.keyId).execute()
+  try {
+    await db.updateTable('api_keys').set({ lastUsedAt: at }).where('id', '=', row.keyId).execute()
+  } catch (error) {
+    if (!isCode(error, 'DISK_FULL')) throw error
+  }
 }
 
 /** A key never allows more than its user may do today. */

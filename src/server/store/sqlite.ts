@@ -1,5 +1,7 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { SqliteDialect } from 'kysely'
+import { ImgctlError } from '../../errors/error.ts'
+import { isDatabaseFull } from './failure.ts'
 
 /** How long a statement waits for another process's write before it fails. */
 const BUSY_TIMEOUT_MS = 10_000
@@ -22,7 +24,7 @@ export function sqliteDialect(file: string): SqliteDialect {
       prepare(sql) {
         const known = prepared.get(sql)
         if (known) return known
-        const statement = adapt(sql, database.prepare(sql))
+        const statement = sql === ROLLBACK ? rollback(database) : adapt(sql, database.prepare(sql))
         if (prepared.size >= MAX_PREPARED) prepared.clear()
         prepared.set(sql, statement)
         return statement
@@ -30,6 +32,9 @@ export function sqliteDialect(file: string): SqliteDialect {
     },
   })
 }
+
+/** Kysely's text for it. */
+const ROLLBACK = 'rollback'
 
 interface Statement {
   readonly reader: boolean
@@ -42,8 +47,32 @@ interface Statement {
 function adapt(sql: string, statement: StatementSync): Statement {
   return {
     reader: RETURNS_ROWS.test(sql),
-    all: (parameters) => statement.all(...(parameters as SQLInputValue[])),
-    run: (parameters) => statement.run(...(parameters as SQLInputValue[])),
+    all: (parameters) => telling(() => statement.all(...(parameters as SQLInputValue[]))),
+    run: (parameters) => telling(() => statement.run(...(parameters as SQLInputValue[]))),
     iterate: (parameters) => statement.iterate(...(parameters as SQLInputValue[])),
+  }
+}
+
+/**
+ * SQLite itself rolls back after some failures, a full disk among them. A second rollback would then fail, and
+ * hide the first failure (https://www.sqlite.org/lang_transaction.html, 2.3).
+ */
+function rollback(database: DatabaseSync): Statement {
+  const statement = adapt(ROLLBACK, database.prepare(ROLLBACK))
+  const nothing = { changes: 0, lastInsertRowid: 0 }
+  return {
+    ...statement,
+    run: (parameters) => (database.isTransaction === false ? nothing : statement.run(parameters)),
+  }
+}
+
+/** Tells a full disk in the words of the rest of the server. */
+function telling<T>(action: () => T): T {
+  try {
+    return action()
+  } catch (error) {
+    if (!isDatabaseFull(error)) throw error
+    const hint = 'free some space on the disk of the data folder, then try again'
+    throw new ImgctlError('DISK_FULL', "the server's disk is full", { hint, retryable: true, cause: error })
   }
 }
