@@ -33,11 +33,15 @@ function parseStates(text: string): string[] {
   })
 }
 
+/** The search in the text is fast and lets too much through; the one in the parsed labels is exact. */
 function hasLabel(label: string) {
   const equals = label.indexOf('=')
   const key = equals < 0 ? label : label.slice(0, equals)
-  const value = equals < 0 ? sql`` : sql` AND value = ${label.slice(equals + 1)}`
-  return sql<SqlBool>`EXISTS (SELECT 1 FROM json_each("labelsJson") WHERE key = ${key}${value})`
+  const value = equals < 0 ? undefined : label.slice(equals + 1)
+  const text = `${JSON.stringify(key)}:${value === undefined ? '' : JSON.stringify(value)}`
+  const isValue = value === undefined ? sql`` : sql` AND value = ${value}`
+  return sql<SqlBool>`(INSTR("labelsJson", ${text}) > 0
+    AND EXISTS (SELECT 1 FROM json_each("labelsJson") WHERE key = ${key}${isValue}))`
 }
 
 function splitList(text: string | undefined): string[] {

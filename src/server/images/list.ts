@@ -40,6 +40,7 @@ export async function listImages(db: Db, organizationId: string, query: ListImag
   const { total } = await matching
     .select(({ fn }) => fn.countAll<number>().as('total'))
     .executeTakeFirstOrThrow()
+  if (total === 0) return { rows: [], total, page, totalPages: 0, nextCursor: null }
   const sorted = matching.selectAll().select(key.as('sortKey')).orderBy(key, order).orderBy('id', order)
   // One more than asked for: whether there is a next page.
   const paged = after ? sorted.where(isAfter(after)) : sorted.offset((page - 1) * limit)

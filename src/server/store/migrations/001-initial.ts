@@ -68,7 +68,13 @@ const STATEMENTS = [
     "createdAt" INTEGER NOT NULL, "updatedAt" INTEGER NOT NULL, "lastUsedAt" INTEGER,
     "stateSince" INTEGER NOT NULL, attempt INTEGER NOT NULL, "nextAttemptAt" INTEGER NOT NULL,
     "leaseOwner" TEXT, "leaseUntil" INTEGER, UNIQUE ("organizationId", name))`,
+  // One per sort order and filter of the list; the expressions are those of images/list.ts, word for word.
   `CREATE INDEX images_created ON images ("organizationId", "createdAt", id)`,
+  `CREATE INDEX images_updated ON images ("organizationId", "updatedAt", id)`,
+  `CREATE INDEX images_size ON images ("organizationId", COALESCE("sizeBytes", -1), id)`,
+  `CREATE INDEX images_used ON images ("organizationId", COALESCE("lastUsedAt", -1), id)`,
+  `CREATE INDEX images_visibility ON images ("organizationId", visibility, "createdAt", id)`,
+  `CREATE INDEX images_state ON images ("organizationId", state, "createdAt", id)`,
   `CREATE INDEX images_work ON images (state, "nextAttemptAt")`,
   `CREATE TABLE image_events (
     id INTEGER PRIMARY KEY AUTOINCREMENT, "imageId" TEXT NOT NULL, at INTEGER NOT NULL, type TEXT NOT NULL,
