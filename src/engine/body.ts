@@ -18,6 +18,8 @@ export class EngineBody extends Readable {
   constructor(response: IncomingMessage, endpoint: Endpoint, during: string, signal?: AbortSignal) {
     super()
     this.#response = response
+    // An error that comes before somebody reads must not end the process: the reader is given it.
+    this.on('error', () => {})
     const abort = () => this.destroy(signal?.reason)
     signal?.addEventListener('abort', abort, { once: true })
     response.on('data', (chunk: Buffer) => {

@@ -1,4 +1,5 @@
 import { IncomingMessage, STATUS_CODES } from 'node:http'
+import { finished } from 'node:stream/promises'
 import { inspect } from 'node:util'
 import type Docker from 'dockerode'
 import { ImgctlError } from '../errors/error.ts'
@@ -72,6 +73,12 @@ export class EngineConnection {
   /** Sends a request and reads the whole answer as JSON. @throws as `open`, and ENGINE_ERROR for no JSON */
   async json(call: EngineCall): Promise<unknown> {
     return readJson(await this.open(call), describe(call))
+  }
+
+  /** Sends a request whose success says everything. @throws as `open` */
+  async send(call: EngineCall): Promise<void> {
+    const body = await this.open(call)
+    await finished(body.resume())
   }
 
   /**

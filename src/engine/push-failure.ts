@@ -27,8 +27,13 @@ const RULES: readonly Rule[] = [
   { pattern: /toomanyrequests|429 Too Many Requests/i, code: 'RATE_LIMITED', retryable: true },
   // moby registry client and containerd remotes/docker: no credentials were sent, or the registry wants others.
   { pattern: /no basic auth credentials|unauthorized|401 Unauthorized/i, code: 'AUTH_REQUIRED' },
-  // distribution errcode DENIED, containerd "insufficient_scope" and "403 Forbidden".
-  { pattern: /denied|insufficient_scope|403 Forbidden/i, code: 'FORBIDDEN' },
+  // distribution errcode DENIED, containerd "push access denied" and "403 Forbidden", podman "403 (Forbidden)".
+  {
+    pattern: /(?:^|: )denied: |access denied|resource is denied|insufficient_scope|403 \(?Forbidden/i,
+    code: 'FORBIDDEN',
+  },
+  // nginx and other proxies before a registry; our own transport sends small chunks.
+  { pattern: /413 \(?Request Entity Too Large/i, code: 'REGISTRY_ERROR', hint: OTHER_TRANSPORT },
   // Go net/http: the engine speaks HTTPS to a registry without TLS.
   {
     pattern: /server gave HTTP response to HTTPS client/,
@@ -50,11 +55,12 @@ const RULES: readonly Rule[] = [
     code: 'REGISTRY_UNREACHABLE',
     retryable: true,
   },
-  // distribution client UnexpectedHTTPStatusError ("received unexpected HTTP status: 502 Bad Gateway"), containerd.
-  { pattern: /\b50[0234] [A-Z]/, code: 'REGISTRY_ERROR', retryable: true },
+  // distribution client ("received unexpected HTTP status: 502 Bad Gateway"), containerd ("unexpected status from
+  // PUT request to URL: 502 Bad Gateway"), podman ("502 (Bad Gateway)"): the registry itself has a problem.
+  { pattern: /\b50[0234] \(?[A-Z]/, code: 'REGISTRY_ERROR', retryable: true },
   {
     pattern:
-      /HTTP status|unexpected status|manifest (?:invalid|unknown)|blob (?:upload )?(?:invalid|unknown)/,
+      /HTTP status|unexpected status|\b4\d\d \([A-Z]|manifest (?:invalid|unknown)|blob (?:upload )?(?:invalid|unknown)/,
     code: 'REGISTRY_ERROR',
   },
 ]

@@ -1,6 +1,6 @@
 import { ImgctlError } from '../errors/error.ts'
 import type { EngineConnection } from './connection.ts'
-import { allTags, imageNotFound, inspectImage } from './images.ts'
+import { allTags, inspectImage, notFound } from './images.ts'
 import { engineName, splitTarget, taggedReference } from './names.ts'
 
 /** Clean-up runs also after Ctrl-C: an engine that hangs must not hold the user. */
@@ -29,26 +29,25 @@ export async function tagImage(
       },
     )
   }
-  const body = await engine.open({
+  await engine.send({
     method: 'POST',
     path: `/images/${engineName(source)}/tag`,
     query: { repo: repository, tag },
     signal,
-    refusal: (status) => (status === 404 ? imageNotFound(source, []) : undefined),
+    refusal: notFound(source),
   })
-  body.resume()
 }
 
 /** Removes one tag: not forced, and no parent image with it. A tag that is gone is fine. */
 export async function untagImage(engine: EngineConnection, target: string): Promise<void> {
   const { repository, tag } = splitTarget(target)
   try {
-    await engine.json({
+    await engine.send({
       method: 'DELETE',
       path: `/images/${repository}:${tag}`,
       query: { force: 'false', noprune: 'true' },
       signal: AbortSignal.timeout(UNTAG_TIMEOUT_MS),
-      refusal: (status) => (status === 404 ? imageNotFound(target, []) : undefined),
+      refusal: notFound(target),
     })
   } catch (error) {
     if (!(error instanceof ImgctlError) || error.code !== 'IMAGE_NOT_FOUND') throw error

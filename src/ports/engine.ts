@@ -16,9 +16,10 @@ export interface EngineInfo {
 
 /** An image as the engine describes it, for the platform that its inspect answers. */
 export interface EngineImage {
+  /** Of the config on the classic store and in Podman; of the manifest or index on the containerd store. */
   readonly id: Digest
   readonly platform: Platform
-  /** Uncompressed bytes, as the engine counts them. */
+  /** Bytes as the engine counts them: unpacked layers; on the containerd store the compressed content. */
   readonly size: number
   readonly repoTags: readonly string[]
   readonly diffIDs: readonly Digest[]
@@ -53,6 +54,10 @@ export interface EngineExport {
 }
 
 export interface EnginePush {
+  /**
+   * @throws ImgctlError IMAGE_NOT_FOUND; UNSUPPORTED when the image has no tag of its own, because engines delete
+   *   an image with its last tag
+   */
   tagImage(source: string, target: string, signal?: AbortSignal): Promise<void>
   /** Removes the tag only, never another tag or a parent. Does nothing when the tag is gone. */
   untagImage(target: string): Promise<void>
@@ -62,12 +67,14 @@ export interface EnginePush {
    * Pushes `target` and answers the manifest digest that the engine reported.
    *
    * @throws ImgctlError REGISTRY_UNREACHABLE when the engine cannot reach the registry (another transport
-   *   may); AUTH_REQUIRED, FORBIDDEN, REGISTRY_ERROR, ENGINE_ERROR (also for a stream that ends without proof)
+   *   may); AUTH_REQUIRED, FORBIDDEN, RATE_LIMITED, REGISTRY_ERROR; DISK_FULL; ENGINE_UNREACHABLE when the engine
+   *   dies meanwhile; ENGINE_ERROR (also for a stream that ends without proof)
    */
   pushImage(
     target: string,
     auth: EngineAuth | undefined,
     options: {
+      /** false: the registry speaks plain HTTP. Docker engines decide that themselves; Podman is told. */
       readonly secure?: boolean
       readonly signal?: AbortSignal
       readonly onProgress?: (progress: EnginePushProgress) => void
