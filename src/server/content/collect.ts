@@ -156,7 +156,7 @@ async function removeLinks(db: Db, repositoryId: number, before: number): Promis
         ),
       ),
     )
-    .returning('l.digest')
+    .returning('digest')
     .execute()
   return rows.map(({ digest }) => digest)
 }

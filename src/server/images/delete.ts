@@ -36,8 +36,17 @@ export async function deleteImage(
       repositoryId: await removeImageContent(trx, image),
     }
   })
-  if (repositoryId !== undefined) await collectRepository(ctx, repositoryId)
+  if (repositoryId !== undefined) await collect(ctx, repositoryId)
   return deleted
+}
+
+/** The image is deleted, whatever happens here: what stays behind is swept later. */
+async function collect(ctx: ServerContext, repositoryId: number): Promise<void> {
+  try {
+    await collectRepository(ctx, repositoryId)
+  } catch (error) {
+    ctx.log.error({ err: error, repositoryId }, 'content of a deleted image is left to the janitor')
+  }
 }
 
 function assertUnchanged(image: ImageTable, ifMatch: string | undefined): void {
