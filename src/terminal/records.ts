@@ -37,8 +37,8 @@ export async function printRecords<T extends object>(
     case 'json':
       return output.write(`${JSON.stringify(records, undefined, 2)}\n`)
     case 'yaml': {
-      const { stringify } = await import('yaml')
-      return output.write(stringify(records, { lineWidth: 0, aliasDuplicateObjects: false }))
+      const { toYaml } = await import('./yaml.ts')
+      return output.write(toYaml(records))
     }
     case 'template': {
       const lines = list.map((record) => format.render(record as Readonly<Record<string, unknown>>))
