@@ -134,7 +134,7 @@ export class BlobUpload {
     const again = isResumable(error) ? asRetryable(error) : error
     await backOff(this.#connection.retryPolicy(this.#options.signal), again, this.#failures)
     // Nothing gained by chunks either: a proxy that limits bodies may cut the connection without a 413.
-    if (this.#failures > 1) this.#chunk = Math.max(MIN_CHUNK_BYTES, this.#chunk / 2)
+    if (this.#failures > 1) this.#chunk = Math.max(MIN_CHUNK_BYTES, this.#chunk / 4)
     this.#chunk = Math.min(this.#chunk, CHUNK_BYTES)
   }
 

@@ -76,7 +76,7 @@ export class Manifests implements ManifestReader, ManifestWriter {
     } as const
     await this.#connection.retried(wanted, async (answer) => {
       const gone = answer.status === 404 && !isHtml(answer)
-      if (!gone && ![200, 202, 204].includes(answer.status)) throw await answerError(answer)
+      if (!gone && ![200, 202, 204].includes(answer.status)) throw await deletionError(answer, reference)
       await answer.discard()
     })
   }
@@ -113,6 +113,17 @@ async function content(answer: HttpAnswer, reference: string): Promise<ManifestC
   const mediaType = (answer.header('content-type') ?? '').replace(/;.*$/s, '').trim()
   const digest = isDigest(reference) ? reference : (stated ?? digestBytes(bytes))
   return { digest, mediaType, bytes }
+}
+
+/** Registries before the OCI specification answer 400 or 405 to the deletion of a tag. */
+async function deletionError(answer: HttpAnswer, reference: string): Promise<ImgctlError> {
+  const error = await answerError(answer)
+  const isUnsupported = answer.status === 405 || (answer.status === 400 && !isDigest(reference))
+  if (!isUnsupported) return error
+  const hint = isDigest(reference)
+    ? 'deletion is switched off at this registry'
+    : 'this registry deletes by digest only, and with the digest every tag of it'
+  return new ImgctlError('UNSUPPORTED', error.message, { hint, status: answer.status, cause: error })
 }
 
 function statedDigest(answer: HttpAnswer): Digest | undefined {

@@ -1,3 +1,4 @@
+import { errors } from 'undici'
 import { ImgctlError } from '../errors/error.ts'
 import { makeVisible } from '../internal/control-characters.ts'
 import { redactUrl } from '../internal/redact.ts'
@@ -32,7 +33,7 @@ const UNTRUSTED = new Set([
 ])
 const OTHER_CERTIFICATE = /^(CERT_|ERR_TLS_CERT_)/
 /** TLS was spoken to something that does not speak it, or the other way round. */
-const WRONG_PROTOCOL = /^(EPROTO|ERR_SSL_|HPE_)/
+const WRONG_PROTOCOL = /^(EPROTO|ERR_SSL_WRONG_VERSION_NUMBER|ERR_SSL_PACKET_LENGTH_TOO_LONG|HPE_)/
 
 /**
  * A request that got no (whole) answer. Worth a retry, except where a certificate or the protocol is wrong.
@@ -66,6 +67,8 @@ export function transportError(request: { method: string; url: URL }, error: unk
 
 function errorCode(error: unknown): string {
   for (const cause of causes(error)) {
+    // Without a code where the answer does not even begin like one.
+    if (cause instanceof errors.HTTPParserError) return cause.code ?? 'HPE_INVALID_CONSTANT'
     if (cause instanceof Error && 'code' in cause && typeof cause.code === 'string') return cause.code
   }
   return ''
