@@ -5,6 +5,7 @@ import type { ServerContext } from '../context.ts'
 import { rewriteImageUrl } from '../images/image-url.ts'
 import { apiKeyRoutes } from './api-key-routes.ts'
 import { authenticate } from './authentication.ts'
+import { answerClientError } from './client-error.ts'
 import { configRoutes } from './config-routes.ts'
 import { dockerRegistryRoutes } from './docker-registry-routes.ts'
 import { notFound, replyWithError } from './error-reply.ts'
@@ -64,10 +65,10 @@ async function newFastify({ settings, log }: ServerContext): Promise<FastifyInst
     forceCloseConnections: 'idle',
     // A proxy on this machine says who the client is; nobody else is believed.
     trustProxy: 'loopback',
-    exposeHeadRoutes: false,
     rewriteUrl: ({ url = '/' }) => rewriteImageUrl(url),
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
     frameworkErrors: replyWithError,
+    clientErrorHandler: answerClientError,
   } as const
   const app = settings.tls ? fastify({ ...options, https: await readTls(settings.tls) }) : fastify(options)
   return app as unknown as FastifyInstance
@@ -95,12 +96,12 @@ function apiScope(
   return async (scope) => {
     readJsonBodies(scope)
     describeErrors(scope)
-    scope.addHook('onRequest', limits.perAddress)
-    authenticate(scope, ctx)
-    scope.addHook('onRequest', limits.perKey)
     scope.addHook('onRequest', async (_request, reply) => {
       reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
     })
+    scope.addHook('onRequest', limits.perAddress)
+    authenticate(scope, ctx)
+    scope.addHook('onRequest', limits.perKey)
     const own = [healthRoutes, configRoutes, meRoutes, apiKeyRoutes, dockerRegistryRoutes]
     for (const routes of own) await scope.register(routes(ctx))
     for (const plugin of plugins) await scope.register(plugin)

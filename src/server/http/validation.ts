@@ -33,7 +33,7 @@ export function schemaErrorFormatter(errors: FastifySchemaValidationError[], par
 function ruleOf({ keyword, params, message }: FastifySchemaValidationError): string {
   const fields = params['additionalProperties'] ?? params['requiredProperties']
   if (Array.isArray(fields) && keyword === 'additionalProperties') return `unknown field ${quoted(fields)}`
-  if (Array.isArray(fields) && keyword === 'required') return `${quoted(fields)} is required`
+  if (Array.isArray(fields) && keyword === 'required') return `missing field ${quoted(fields)}`
   const allowed = params['allowedValues']
   if (keyword === 'enum' && Array.isArray(allowed)) return `must be one of ${allowed.join(', ')}`
   return message ?? 'is not acceptable'
