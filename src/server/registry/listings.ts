@@ -52,5 +52,6 @@ export async function getReferrers(call: Call) {
   if (link) reply.header('link', link)
   if (artifactType !== undefined) reply.header('oci-filters-applied', 'artifactType')
   reply.header('content-type', OCI_INDEX)
-  return reply.send(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests }))
+  // Bytes, because a text would get a charset, which the type does not have.
+  return reply.send(Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests })))
 }
