@@ -10,6 +10,8 @@ const DRAIN_MS = 30_000
 /** How often connections are closed whose last answer has gone out. */
 const IDLE_CHECK_MS = 100
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/
+/** One address: for the name, Fastify would open a second server that nothing here knows of. */
+const LOCALHOST = '127.0.0.1'
 /** A wildcard address is reached from this machine through loopback. */
 const WILDCARDS: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' }
 
@@ -34,8 +36,10 @@ export function assertListenable({ host, port, tls, insecureHttp, publicUrl }: S
  */
 export async function listen(
   app: FastifyInstance,
-  { host, port, tls }: ServerSettings,
+  settings: ServerSettings,
 ): Promise<{ port: number; url: string }> {
+  const { port, tls } = settings
+  const host = settings.host === 'localhost' ? LOCALHOST : settings.host
   try {
     await app.listen({ host, port, listenTextResolver: () => 'listening' })
   } catch (cause) {

@@ -45,7 +45,8 @@ export async function startServer(settings: ServerSettings, parts: ServerParts =
   try {
     return await open(settings, parts, closing)
   } catch (error) {
-    await closing.close()
+    // What failed first is what to tell.
+    await closing.close().catch(() => {})
     throw error
   }
 }

@@ -169,6 +169,12 @@ describe('addresses', () => {
     })
   })
 
+  it('may be localhost, which is one address', async () => {
+    const server = await start({ host: 'localhost' })
+    expect(server.url).toBe(`http://127.0.0.1:${server.port}`)
+    expect((await get(server, '/api/health/ready'))[0]).toBe(200)
+  })
+
   it('may be open with TLS', async () => {
     const server = await start({ host: '0.0.0.0', tls: await writeTlsFiles(folder) })
     const asked = request(`${server.url}/api/config`, { rejectUnauthorized: false, agent: false }).end()

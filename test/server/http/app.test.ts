@@ -1,3 +1,4 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ApiError, ServerConfig } from '../../../src/contract/server.ts'
 import { ImgctlError } from '../../../src/errors/error.ts'
@@ -142,6 +143,11 @@ describe('the log', () => {
   })
 })
 
+const tokenRoute: FastifyPluginAsyncTypebox = async (scope) => {
+  scope.get('/api/registry/token', async () => ({}))
+  scope.get('/v2/*', async () => ({}))
+}
+
 describe('rate limits', () => {
   it('counts each key by itself and says when to come again', async () => {
     const limits = { imageBytes: 1, imagesPerOrganization: 1, requestsPerMinute: { key: 3, address: 100 } }
@@ -157,14 +163,20 @@ describe('rate limits', () => {
     expect(open.status).toBe(200)
   })
 
-  it('counts an address with and without a key', async () => {
+  it('counts an address with and without a key, for tokens too, but not for /v2', async () => {
     const limits = { imageBytes: 1, imagesPerOrganization: 1, requestsPerMinute: { key: 100, address: 2 } }
-    const small = await openApp({ settings: { limits } })
+    const small = await openApp({ settings: { limits }, plugins: { registry: tokenRoute } })
     const statuses: number[] = []
-    for (const path of ['/api/users/me', '/api/health', '/api/health']) {
+    for (const path of [
+      '/api/users/me',
+      '/api/registry/token',
+      '/api/health',
+      '/api/registry/token',
+      '/v2/x',
+    ]) {
       statuses.push((await small.call('GET', path, { key: null })).status)
     }
     await small.close()
-    expect(statuses).toEqual([401, 200, 429])
+    expect(statuses).toEqual([401, 200, 429, 429, 200])
   })
 })
