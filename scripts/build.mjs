@@ -1,5 +1,6 @@
 // Bundles src/ into dist/: pure JavaScript, lazily loaded chunks, nothing to install beside it.
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 
@@ -7,9 +8,26 @@ const root = join(import.meta.dirname, '..')
 const dist = join(root, 'dist')
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
-/** CommonJS dependencies call `require` for Node's own modules; an ES module has none. */
-const REQUIRE =
-  "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);"
+/**
+ * What bundled CommonJS code gets as `require`: Node's own modules, for there are no others. It is made without
+ * importing 'node:module', which would evaluate all of that module's lazy exports.
+ */
+const REQUIRE = `const require = (id) => {
+  const found = process.getBuiltinModule(id);
+  if (found) return found;
+  throw Object.assign(new Error("Cannot find module '" + id + "'"), { code: 'MODULE_NOT_FOUND' });
+};`
+
+/** Commander loads node:child_process for subcommands that are programs of their own, which imgctl has none of. */
+const withoutChildProcess = {
+  name: 'commander-without-child-process',
+  setup(build) {
+    build.onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
+      /[\\/]commander[\\/]/.test(importer) ? { path: 'none', namespace: 'none' } : undefined,
+    )
+    build.onLoad({ filter: /^none$/, namespace: 'none' }, () => ({ contents: 'module.exports = {}' }))
+  },
+}
 
 const started = performance.now()
 rmSync(dist, { recursive: true, force: true })
@@ -25,9 +43,13 @@ await build({
   target: 'node20.19',
   banner: { js: REQUIRE },
   define: { IMGCTL_VERSION: JSON.stringify(version) },
+  plugins: [withoutChildProcess],
   legalComments: 'linked',
   logLevel: 'warning',
 })
+
+const help = execFileSync(process.execPath, [join(dist, 'main.js'), '--help'])
+writeFileSync(join(dist, 'help.txt'), help)
 
 const files = readdirSync(dist, { recursive: true }).map((name) => statSync(join(dist, String(name))))
 const bytes = files.filter((file) => file.isFile()).reduce((sum, { size }) => sum + size, 0)

@@ -1,13 +1,14 @@
 import { ImgctlError } from '../errors/error.ts'
-import { createStreams, type Streams } from '../terminal/streams.ts'
+import { createStreams, type Stdio } from '../terminal/streams.ts'
 import type { Host } from './host.ts'
 import { runProgram } from './program.ts'
 import { type ReportOptions, reportError, wantsJson } from './report.ts'
 
 export interface Process {
-  readonly stdin: Streams['stdin']
-  readonly stdout: NodeJS.WritableStream & Streams['stdout']['raw']
-  readonly stderr: NodeJS.WritableStream & Streams['stderr']['raw']
+  /** Each stream is opened when it is first used: that is not free, and most commands need one. */
+  readonly stdin: Stdio['stdin']
+  readonly stdout: Stdio['stdout']
+  readonly stderr: Stdio['stderr']
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly runtime: Host['runtime']
 }
@@ -57,10 +58,12 @@ export function startRun(args: readonly string[], { environment, runtime, ...std
       stopWithinMs = milliseconds
     },
   }
-  runProgram(args, host).then((code) => {
-    streams.restore()
-    resolve(code)
-  }, end)
+  Promise.resolve()
+    .then(() => runProgram(args, host))
+    .then((code) => {
+      streams.restore()
+      resolve(code)
+    }, end)
   return {
     exitCode,
     stop: (signal) => stopFor(signalError(signal)),

@@ -1,5 +1,3 @@
-import { styleText } from 'node:util'
-
 export type Environment = Readonly<Record<string, string | undefined>>
 
 type Paint = (text: string) => string
@@ -25,18 +23,19 @@ export function usesColor(environment: Environment, isTTY: boolean): boolean {
   return isTTY && term !== 'dumb'
 }
 
+/** SGR codes, ECMA-48 section 8.3.117. */
 export function createStyle(color: boolean): Style {
   const paint =
-    (format: keyof Style): Paint =>
+    (on: number, off: number): Paint =>
     (text) =>
-      color ? styleText(format, text, { validateStream: false }) : text
+      color ? `\x1b[${on}m${text}\x1b[${off}m` : text
   return {
-    bold: paint('bold'),
-    dim: paint('dim'),
-    red: paint('red'),
-    green: paint('green'),
-    yellow: paint('yellow'),
-    cyan: paint('cyan'),
+    bold: paint(1, 22),
+    dim: paint(2, 22),
+    red: paint(31, 39),
+    green: paint(32, 39),
+    yellow: paint(33, 39),
+    cyan: paint(36, 39),
   }
 }
 

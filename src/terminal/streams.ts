@@ -34,20 +34,30 @@ export interface Streams {
 
 type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?: number }
 
-export function createStreams(
-  stdio: { readonly stdin: Streams['stdin']; readonly stdout: Terminal; readonly stderr: Terminal },
-  environment: Environment,
-): Streams {
+/** How to get each stream of the process: asked for once, when it is first used. */
+export interface Stdio {
+  readonly stdin: () => Streams['stdin']
+  readonly stdout: () => Terminal
+  readonly stderr: () => Terminal
+}
+
+export function createStreams(stdio: Stdio, environment: Environment): Streams {
   const stdout = createOutput(stdio.stdout, environment)
   const stderr = createOutput(stdio.stderr, environment)
+  const isPerson = () => stderr.isTTY && !isCI(environment)
   const restores = new Set<() => void>()
-  const person = stderr.isTTY && !isCI(environment)
   return {
-    stdin: stdio.stdin,
+    get stdin() {
+      return stdio.stdin()
+    },
     stdout,
     stderr,
-    interactive: person && stdio.stdin.isTTY === true,
-    paintable: person && environment['TERM'] !== 'dumb',
+    get interactive() {
+      return isPerson() && stdio.stdin().isTTY === true
+    },
+    get paintable() {
+      return isPerson() && environment['TERM'] !== 'dumb'
+    },
     onRestore(action) {
       restores.add(action)
       return () => restores.delete(action)
@@ -59,19 +69,27 @@ export function createStreams(
   }
 }
 
-function createOutput(stream: Terminal, environment: Environment): Output {
-  const isTTY = stream.isTTY === true
+function createOutput(open: () => Terminal, environment: Environment): Output {
+  let opened: Terminal | undefined
   let style: Style | undefined
+  const stream = () => {
+    opened ??= open()
+    return opened
+  }
   return {
-    raw: stream,
-    isTTY,
+    get raw() {
+      return stream()
+    },
+    get isTTY() {
+      return stream().isTTY === true
+    },
     get columns() {
-      return stream.columns || DEFAULT_COLUMNS
+      return stream().columns || DEFAULT_COLUMNS
     },
     get style() {
-      style ??= createStyle(usesColor(environment, isTTY))
+      style ??= createStyle(usesColor(environment, stream().isTTY === true))
       return style
     },
-    write: (text) => void stream.write(text),
+    write: (text) => void stream().write(text),
   }
 }
