@@ -25,6 +25,8 @@ export interface HttpRequest {
   readonly body?: RequestBody
   /** Longest silence of the other side, milliseconds. */
   readonly idleMs: number
+  /** Closes the connection after the answer. */
+  readonly closes?: boolean
   readonly signal?: AbortSignal | undefined
 }
 
@@ -60,6 +62,7 @@ export async function exchange(dispatcher: Dispatcher, wanted: HttpRequest): Pro
       body: outgoing?.stream ?? null,
       headersTimeout: wanted.idleMs,
       bodyTimeout: wanted.idleMs,
+      reset: wanted.closes ?? false,
       signal: wanted.signal ?? null,
     })
     // undici reports an unread body that is given up as an error, which nobody would hear.

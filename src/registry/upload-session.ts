@@ -1,6 +1,6 @@
 import type { Digest } from '../oci/digest.ts'
 import { digestAlgorithm, isDigest } from '../oci/digest.ts'
-import type { Connection } from './connection.ts'
+import type { Connection, RegistryRequest } from './connection.ts'
 import { answerError, protocolError, RegistryError } from './errors.ts'
 import { type HttpAnswer, mayFollow, parseUrl } from './http.ts'
 import type { RequestBody } from './request-body.ts'
@@ -39,11 +39,19 @@ export class UploadSession {
     return new UploadSession(connection, opened, signal)
   }
 
-  /** Sends the bytes from `offset` on, once. A whole blob goes as one stream, which has no `Content-Range`. */
-  async send(offset: number, body: RequestBody, { isWholeBlob }: { isWholeBlob: boolean }): Promise<void> {
-    const range = isWholeBlob ? {} : { 'content-range': `${offset}-${offset + body.length - 1}` }
+  /**
+   * Sends the bytes from `offset` on, once.
+   *
+   * @param how isWholeBlob: it goes as one stream, which has no `Content-Range`; closes: so does the connection
+   */
+  async send(
+    offset: number,
+    body: RequestBody,
+    how: { readonly isWholeBlob: boolean; readonly closes: boolean },
+  ): Promise<void> {
+    const range = how.isWholeBlob ? {} : { 'content-range': `${offset}-${offset + body.length - 1}` }
     const headers = { 'content-type': 'application/octet-stream', ...range }
-    const answer = await this.#request('PATCH', this.#url, { headers, body })
+    const answer = await this.#request('PATCH', this.#url, { headers, body, closes: how.closes })
     if (answer.status !== 202 && answer.status !== 201 && answer.status !== 204)
       throw await answerError(answer)
     await this.#goOn(answer)
@@ -93,7 +101,7 @@ export class UploadSession {
   #request(
     method: 'PATCH' | 'PUT',
     url: URL,
-    rest: { headers?: Record<string, string>; body?: RequestBody; commits?: boolean },
+    rest: Pick<RegistryRequest, 'headers' | 'body' | 'commits' | 'closes'>,
   ): Promise<HttpAnswer> {
     return this.#connection.request({
       method,

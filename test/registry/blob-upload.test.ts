@@ -268,6 +268,23 @@ test('a token that expires in the middle of an upload is renewed, and the body s
   expect(progress.sum).toBe(blob.size)
 })
 
+test('tokens that live shorter than an upload are renewed on the way', async () => {
+  const { registry, repository } = await setup()
+  const tokens = requireTokens(registry, 1)
+  const slow = async function* () {
+    for (let at = 0; at < bytes.byteLength; at += STREAM_CHUNK_BYTES) {
+      yield bytes.subarray(at, at + STREAM_CHUNK_BYTES)
+      await new Promise((resolve) => setTimeout(resolve, 600))
+    }
+  }
+  await repository.writeStream(Readable.from(slow(), { objectMode: false }), () => blob)
+  expect(registry.blobs.has(blob.digest)).toBe(true)
+  expect(registry.bytes('PATCH')).toBe(blob.size)
+  expect(tokens.given.length).toBeGreaterThan(1)
+  const refused = registry.seen.filter(({ headers, path }) => path !== '/token' && !headers.authorization)
+  expect(refused).toHaveLength(1)
+})
+
 test('other bytes than the digest says are refused', async () => {
   const { registry, repository } = await setup()
   const wrong = { digest: sha256(Buffer.from('right')), size: 5 }
@@ -299,6 +316,31 @@ test('what reading the source throws comes out as it is, without a retry', async
     broken,
   )
   expect(retried).toEqual([])
+  expect(registry.sessions.size).toBe(0)
+})
+
+test('an abort ends a long wait before the next try', async () => {
+  const registry = await faultyRegistry()
+  const stop = new AbortController()
+  const { client } = openClient({
+    retry: { baseMs: 3_600_000, maxMs: 3_600_000 },
+    onRetry: () => setImmediate(() => stop.abort(new Error('enough'))),
+  })
+  registry.fault = (request) => (isPatch(request) ? { answer: 503 } : undefined)
+  const small = { digest: sha256(Buffer.from('x')), size: 1 }
+  const open = () => Readable.from([Buffer.from('x')])
+  const writing = client.open(registry.location).writeBlob(small, open, { signal: stop.signal })
+  expect(await rejection(writing)).toMatchObject({ message: 'enough' })
+  expect(registry.sessions.size).toBe(0)
+})
+
+test('an abort ends a stream that gives nothing', async () => {
+  const { registry, repository } = await setup()
+  const stop = new AbortController()
+  const stream = new Readable({ read: () => void setImmediate(() => stop.abort(new Error('enough'))) })
+  const writing = repository.writeStream(stream, () => blob, { signal: stop.signal })
+  expect(await rejection(writing)).toMatchObject({ message: 'enough' })
+  expect(stream.destroyed).toBe(true)
   expect(registry.sessions.size).toBe(0)
 })
 
