@@ -106,7 +106,7 @@ class WorkLoop {
   }
 
   async #untilWoken(ms: number): Promise<void> {
-    const timer = setTimeout(() => this.wake(), ms)
+    const timer = setTimeout(() => this.wake(), Math.max(0, ms))
     await this.#woken.promise
     clearTimeout(timer)
   }
