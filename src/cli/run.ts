@@ -60,9 +60,9 @@ export function startRun(args: readonly string[], { environment, runtime, ...std
   }
   Promise.resolve()
     .then(() => runProgram(args, host))
-    .then((code) => {
+    .then(() => {
       streams.restore()
-      resolve(code)
+      resolve(0)
     }, end)
   return {
     exitCode,

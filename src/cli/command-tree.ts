@@ -1,0 +1,132 @@
+import {
+  type Command,
+  createArgument,
+  createCommand,
+  createOption,
+  type Option,
+  type OutputConfiguration,
+} from 'commander'
+import type { AnyCommand, OptionDefinition } from '../commands/command.ts'
+import { type CommandNode, type GroupNode, TREE } from '../commands/tree.ts'
+import type { GlobalFlags } from './context.ts'
+import { VERSION } from './version.ts'
+
+const GLOBAL_OPTIONS = [
+  ['--profile <name>', 'the profile to use (IMGCTL_PROFILE)'],
+  ['--server <url>', 'the server to talk to (IMGCTL_SERVER)'],
+  ['--no-input', 'never ask; the default without a terminal'],
+  ['--debug', 'show stacks and causes of errors'],
+] as const
+
+/** A command that was typed, with what its arguments and options were parsed to. */
+export interface Invocation {
+  readonly definition: AnyCommand
+  readonly input: { readonly args: object; readonly options: object }
+  readonly flags: GlobalFlags
+}
+
+/** The tree as Commander knows it. */
+export interface CommandTree {
+  readonly program: Command
+  /** What was dispatched to last: where a usage error happened. */
+  readonly current: () => Command
+  /** Loads every command, for the documentation. @returns each leaf with its definition */
+  readonly loadAll: () => Promise<ReadonlyMap<Command, AnyCommand>>
+}
+
+/**
+ * The program with every name and summary. What a command takes is added when it is dispatched to, so that its file
+ * is loaded then and no other's.
+ *
+ * @param invoke runs the command
+ * @param output where Commander writes
+ */
+export function createCommandTree(
+  invoke: (invocation: Invocation) => Promise<void>,
+  output: OutputConfiguration,
+): CommandTree {
+  const program = createCommand('imgctl')
+    .description('Gets a container image from where you made it to where it runs.')
+    .version(`imgctl ${VERSION}`, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show help')
+    .helpCommand('help [command...]', 'show help for a command, or: help exit-codes')
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride()
+    .configureOutput(output)
+  for (const [flags, description] of GLOBAL_OPTIONS) program.option(flags, description)
+
+  const loaders = new Map<Command, () => Promise<AnyCommand>>()
+  let current = program
+  const addNodes = (parent: Command, nodes: readonly (CommandNode | GroupNode)[]): void => {
+    parent.hook('preSubcommand', async (_, child) => {
+      current = child
+      await loaders.get(child)?.()
+    })
+    for (const node of nodes) {
+      const command = parent.command(node.name).summary(node.summary).description(node.summary)
+      if (node.heading) command.helpGroup(node.heading)
+      command.aliases([...(node.aliases ?? [])])
+      if ('commands' in node) addNodes(command.helpCommand(false), node.commands)
+      else loaders.set(command, () => loadCommand(command, node))
+    }
+  }
+  const loadCommand = async (command: Command, node: CommandNode): Promise<AnyCommand> => {
+    const { default: definition } = await node.load()
+    const readInput = define(command, definition)
+    command.action(() => invoke({ definition, input: readInput(), flags: program.opts<GlobalFlags>() }))
+    return definition
+  }
+  addNodes(program, TREE)
+  return {
+    program,
+    current: () => current,
+    loadAll: async () => {
+      const loaded = new Map<Command, AnyCommand>()
+      for (const [command, load] of loaders) loaded.set(command, await load())
+      return loaded
+    },
+  }
+}
+
+/** `imgctl image list` */
+export function commandPath(command: Command): string {
+  return command.parent ? `${commandPath(command.parent)} ${command.name()}` : command.name()
+}
+
+/** Gives a Commander command its arguments, options and examples. @returns what reads their values */
+function define(command: Command, definition: AnyCommand): () => Invocation['input'] {
+  if (definition.description) command.description(joinLines(definition.description))
+  const names = Object.keys(definition.arguments)
+  for (const { form, description } of Object.values(definition.arguments)) {
+    command.addArgument(createArgument(form, description))
+  }
+  const options = Object.entries(definition.options).map(([key, option]) => {
+    const made = toCommanderOption(option)
+    command.addOption(made)
+    return { key, attribute: made.attributeName(), absent: option.absent }
+  })
+  command.addHelpText('after', `\nExamples:\n${definition.examples.map((line) => `  ${line}\n`).join('')}`)
+  return () => {
+    const given = command.opts<Record<string, unknown>>()
+    return {
+      args: Object.fromEntries(names.map((name, index) => [name, command.processedArgs[index]])),
+      options: Object.fromEntries(
+        options.map(({ key, attribute, absent }) => [key, given[attribute] ?? absent]),
+      ),
+    }
+  }
+}
+
+/** Paragraphs of any width: a line break in a definition is the source's, an empty line the author's. */
+function joinLines(text: string): string {
+  return text.replace(/([^\n])\n(?!\n)/g, '$1 ')
+}
+
+function toCommanderOption(definition: OptionDefinition<unknown>): Option {
+  const { flags, description, absent, absentText, choices, hidden = false } = definition
+  const notes = [choices?.join(', '), absentText === undefined ? undefined : `default: ${absentText}`]
+  const note = notes.filter((part) => part !== undefined).join('; ')
+  const option = createOption(flags, note ? `${description} (${note})` : description).hideHelp(hidden)
+  const { parse } = definition
+  return parse ? option.argParser((text: string, before: unknown) => parse(text, before ?? absent)) : option
+}
