@@ -1,18 +1,17 @@
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { Readable } from 'node:stream'
-import { finished } from 'node:stream/promises'
-import { extract, type Header } from 'tar-stream'
-import { ImgctlError } from '../errors/error.ts'
 import type { Digest } from '../oci/digest.ts'
 import { MAX_CONFIG_BYTES } from '../oci/image-config.ts'
 import { archiveInvalid, quoteName } from './archive-error.ts'
 import type { ArchiveImage, Compression, LayerDescription } from './archive-image.ts'
-import { sniffCompression } from './compression.ts'
+import { MAGIC_BYTES, sniffCompression } from './compression.ts'
 import { readDockerSave } from './docker-save.ts'
-import { entryPath, symlinkTarget } from './entry-path.ts'
 import { ExportFiles } from './export-files.ts'
-import { HashedEntry } from './hashed-entry.ts'
+import { StreamBytes } from './stream-bytes.ts'
 import { BLOCK, isTarHeader, isZeroBlock } from './tar-header.ts'
-import { MAX_ENTRIES } from './tar-index.ts'
+import type { TarFile } from './tar-index.ts'
+import { walkTar } from './tar-walk.ts'
 import { assertDigest } from './verified-content.ts'
 
 /** A layer on its way through an export. Which image and diffID it is follows only at the end, by its path. */
@@ -21,9 +20,11 @@ export interface PassingLayer {
   readonly compression: Compression
   /** Bytes of the body. */
   readonly size: number
-  /** Read it to its end, or leave it alone: then it is skipped. */
+  /** What is not read of it is skipped. It works only until `onLayer` is done. */
   readonly body: Readable
 }
+
+export type OnLayer = (layer: PassingLayer) => Promise<void>
 
 /**
  * Reads what an engine's export (`docker save`) streams, in one pass and without keeping layers: each is handed to
@@ -35,7 +36,7 @@ export interface PassingLayer {
  */
 export async function readDockerExport(
   stream: Readable,
-  onLayer: (layer: PassingLayer) => Promise<void>,
+  onLayer: OnLayer,
   { signal }: { readonly signal?: AbortSignal } = {},
 ): Promise<ArchiveImage<LayerDescription>[]> {
   const files = new ExportFiles()
@@ -53,86 +54,70 @@ export async function readDockerExport(
 async function readEntries(
   stream: Readable,
   files: ExportFiles,
-  onLayer: (layer: PassingLayer) => Promise<void>,
+  onLayer: OnLayer,
   signal: AbortSignal | undefined,
 ): Promise<Map<string, Digest>> {
   const digests = new Map<string, Digest>()
-  const entries = extract()
-  let failure: { readonly error: unknown } | undefined
-  /** The first failure from outside ends everything; what follows from it is not reported. */
-  const fail = (error: unknown) => {
-    failure ??= { error }
-    entries.destroy(new Error('the export failed'))
-  }
-  const translate = (error: unknown) => {
-    if (failure) return failure.error
-    return error instanceof ImgctlError ? error : archiveInvalid('it is cut short or not a tar', error)
-  }
-  const passOn = async (layer: PassingLayer) => {
-    try {
-      await onLayer(layer)
-    } catch (error) {
-      fail(error)
-      throw error
-    }
-  }
-  const abort = () => fail(signal?.reason)
-  signal?.throwIfAborted()
-  signal?.addEventListener('abort', abort, { once: true })
-  stream.once('error', fail)
-  stream.once('close', () => {
-    if (!stream.readableEnded) fail(archiveInvalid('it is cut short'))
-  })
-  stream.pipe(entries as unknown as NodeJS.WritableStream)
+  const bytes = new StreamBytes(stream)
+  const abort = () => stream.destroy()
   try {
-    let count = 0
-    for await (const entry of entries) {
-      if (++count > MAX_ENTRIES) throw archiveInvalid(`it has more than ${MAX_ENTRIES} entries`)
-      await takeEntry(entry.header, new HashedEntry(entry, translate), files, digests, passOn)
+    signal?.throwIfAborted()
+    signal?.addEventListener('abort', abort, { once: true })
+    for await (const entry of walkTar(bytes)) {
+      files.add(entry)
+      if (entry.type !== 'file') continue
+      const compression = layerCompression(await bytes.peek(Math.min(BLOCK, entry.size)))
+      if (compression !== undefined) {
+        files.keep(entry.path, await bytes.peek(Math.min(MAGIC_BYTES, entry.size)))
+        digests.set(entry.path, await passOn(bytes, entry, compression, onLayer))
+      } else if (entry.size <= MAX_CONFIG_BYTES) {
+        files.keep(entry.path, await bytes.read(entry.size))
+      }
     }
     return digests
   } catch (error) {
-    throw translate(error)
+    signal?.throwIfAborted()
+    throw error
   } finally {
     signal?.removeEventListener('abort', abort)
     stream.destroy()
   }
 }
 
-async function takeEntry(
-  { type, name, linkname, size }: Header,
-  content: HashedEntry,
-  files: ExportFiles,
-  digests: Map<string, Digest>,
-  onLayer: (layer: PassingLayer) => Promise<void>,
-): Promise<void> {
-  const path = entryPath(name)
-  if (type === 'link') files.addLink(path, entryPath(linkname))
-  if (type === 'symlink') files.addLink(path, symlinkTarget(path, linkname))
-  if (type !== 'file' && type !== 'contiguous-file') return content.skip()
-  const head = await content.head(BLOCK)
-  const compression = layerCompression(head)
-  if (compression !== undefined) {
-    files.addLayer(path, size, head)
-    const body = Readable.from(content.chunks(), { objectMode: false })
-    await handOut({ path, compression, size, body }, onLayer)
-    digests.set(path, content.digest())
-  } else if (size <= MAX_CONFIG_BYTES) {
-    files.addDocument(path, await content.all())
-  } else {
-    await content.skip()
+/** @returns the digest of the layer's bytes, also of those that nobody wanted */
+async function passOn(
+  bytes: StreamBytes,
+  { path, size, offset }: TarFile,
+  compression: Compression,
+  onLayer: OnLayer,
+): Promise<Digest> {
+  const hash = createHash('sha256')
+  async function* hashed(length: number): AsyncGenerator<Uint8Array> {
+    for await (const chunk of bytes.chunks(length)) {
+      hash.update(chunk)
+      yield chunk
+    }
   }
+  const body = Readable.from(hashed(size), { objectMode: false })
+  // An error of the body that nobody listens to comes back below, from `bytes`.
+  body.on('error', () => {})
+  try {
+    await onLayer({ path, compression, size, body })
+  } catch (error) {
+    body.destroy()
+    throw error
+  }
+  await stopped(body)
+  for await (const _ of hashed(offset + size - bytes.position));
+  return `sha256:${hash.digest('hex')}`
 }
 
-async function handOut(layer: PassingLayer, onLayer: (layer: PassingLayer) => Promise<void>): Promise<void> {
-  const { body, path } = layer
-  // When the export fails while nobody listens, readEntries reports it.
-  body.on('error', () => {})
-  await onLayer(layer)
-  if (!body.readableEnded && body.destroyed) {
-    throw new ImgctlError('INTERNAL', `layer ${quoteName(path)} was left in the middle`)
-  }
-  if (!body.readableEnded) await finished(body.resume())
+/** Makes sure that nothing more is read through `stream`. */
+async function stopped(stream: Readable): Promise<void> {
+  if (stream.closed) return
+  const closed = once(stream, 'close').catch(() => {})
+  stream.destroy()
+  await closed
 }
 
 /** How a layer that starts with `head` is compressed; undefined when it is no layer (JSON, a version file). */

@@ -8,7 +8,7 @@ import { ImgctlError } from '../errors/error.ts'
 import { archiveInvalid } from './archive-error.ts'
 import { errorCode } from './file-access.ts'
 import { BLOCK, isTarHeader, isZeroBlock } from './tar-header.ts'
-import { notATar } from './tar-index.ts'
+import { notATar } from './tar-walk.ts'
 
 /** Archives of 100 GB are real; more from one gzip file is a decompression bomb. */
 export const MAX_SPOOLED_BYTES = 128 * 1024 ** 3

@@ -1,22 +1,27 @@
 import type { FileHandle } from 'node:fs/promises'
-import { archiveInvalid, quoteName } from './archive-error.ts'
 import { type ArchiveFile, ArchiveFiles } from './archive-files.ts'
+import { FileBytes } from './file-bytes.ts'
 import { fileRange } from './file-range.ts'
-import { type IndexOptions, indexTar, type TarEntry } from './tar-index.ts'
+import { TarIndex } from './tar-index.ts'
+import { walkTar } from './tar-walk.ts'
 
-/** Layers of docker-save archives link once to another layer; more hops than this go round. */
-const MAX_LINK_HOPS = 16
+export interface IndexOptions {
+  readonly signal?: AbortSignal
+  /** How far the index has got, and the tar's bytes. */
+  readonly onProgress?: (bytes: number, total: number) => void
+}
 
 /**
- * The files of an uncompressed tar. Takes over `handle`: closed with the files, or here when the index fails.
+ * The files of an uncompressed tar file. Its headers are read now, a few kilobytes whatever the archive's size; bodies are
+ * read where they lie. Takes over `handle`: closed with the files, or here when this fails.
  *
  * @throws ImgctlError ARCHIVE_INVALID, FILE_UNREADABLE
  */
 export async function openTarFiles(
   handle: FileHandle,
   size: number,
-  options?: IndexOptions,
-): Promise<ArchiveFiles> {
+  options: IndexOptions = {},
+): Promise<TarFiles> {
   try {
     return new TarFiles(handle, await indexTar(handle, size, options))
   } catch (error) {
@@ -25,49 +30,40 @@ export async function openTarFiles(
   }
 }
 
+async function indexTar(
+  handle: FileHandle,
+  size: number,
+  { signal, onProgress }: IndexOptions,
+): Promise<TarIndex> {
+  const index = new TarIndex()
+  for await (const entry of walkTar(new FileBytes(handle, size))) {
+    signal?.throwIfAborted()
+    index.add(entry)
+    if (entry.type === 'file') onProgress?.(entry.offset + entry.size, size)
+  }
+  return index
+}
+
 class TarFiles extends ArchiveFiles {
   readonly #handle: FileHandle
-  readonly #entries: ReadonlyMap<string, TarEntry>
+  readonly #index: TarIndex
 
-  constructor(handle: FileHandle, entries: ReadonlyMap<string, TarEntry>) {
+  constructor(handle: FileHandle, index: TarIndex) {
     super()
     this.#handle = handle
-    this.#entries = entries
+    this.#index = index
   }
 
   async find(path: string): Promise<ArchiveFile | undefined> {
-    const target = followLinks(path, (at) => {
-      const entry = this.#entries.get(at)
-      return entry?.type === 'link' ? entry.target : undefined
-    })
-    const entry = this.#entries.get(target)
-    if (entry === undefined) return undefined
-    if (entry.type !== 'file') throw archiveInvalid(`${quoteName(target)} is not a regular file`)
-    return { path: target, size: entry.size }
+    return this.#index.find(path)
   }
 
-  async *chunks(file: ArchiveFile, start: number, end: number): AsyncIterable<Uint8Array> {
-    const entry = this.#entries.get(file.path)
-    if (entry?.type !== 'file') throw archiveInvalid(`there is no ${quoteName(file.path)}`)
-    yield* fileRange(this.#handle, entry.offset + start, entry.offset + Math.min(end, entry.size))
+  async *chunks({ path, size }: ArchiveFile, start: number, end: number): AsyncIterable<Uint8Array> {
+    const { offset } = this.#index.find(path)!
+    yield* fileRange(this.#handle, offset + start, offset + Math.min(end, size))
   }
 
   close(): Promise<void> {
     return this.#handle.close()
   }
-}
-
-/**
- * The path at the end of a chain of links.
- *
- * @throws ImgctlError ARCHIVE_INVALID when the chain goes round
- */
-export function followLinks(path: string, linkTarget: (path: string) => string | undefined): string {
-  let at = path
-  for (let hops = 0; hops <= MAX_LINK_HOPS; hops++) {
-    const next = linkTarget(at)
-    if (next === undefined) return at
-    at = next
-  }
-  throw archiveInvalid(`the link ${quoteName(path)} goes round in circles`)
 }
