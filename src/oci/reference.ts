@@ -88,7 +88,9 @@ export function referenceError(text: string, problem: ReferenceProblem): ImgctlE
     `${JSON.stringify(text)} is not a valid image name: ${problem.rule}`,
     {
       context: [text, `${' '.repeat(Math.min(problem.position, text.length))}^`],
-      ...(problem.suggestion ? { hint: `did you mean '${problem.suggestion}'?` } : {}),
+      hint: problem.suggestion
+        ? `did you mean '${problem.suggestion}'?`
+        : 'a name looks like this: team/app:1.0',
     },
   )
 }

@@ -1,4 +1,4 @@
-import { ImgctlError, isCode } from '../../errors/error.ts'
+import { ImgctlError } from '../../errors/error.ts'
 import { defaultImageName, type ImageName, parseImageName } from '../../oci/image-name.ts'
 import { parseReference } from '../../oci/reference.ts'
 
@@ -58,11 +58,5 @@ export function targetName(
       hint: 'give it one: --name app:1.0',
     })
   }
-  try {
-    return defaultImageName(parseReference(reference))
-  } catch (error) {
-    if (!isCode(error, 'NAME_INVALID') || error.hint) throw error
-    const { message, context } = error
-    throw new ImgctlError('NAME_INVALID', message, { context, hint: 'give it a name: --name app:1.0' })
-  }
+  return defaultImageName(parseReference(reference))
 }

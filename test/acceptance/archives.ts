@@ -1,0 +1,58 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { buffer } from 'node:stream/consumers'
+import { gzipSync } from 'node:zlib'
+import { pack } from 'tar-stream'
+
+export interface Recipe {
+  readonly tag?: string
+  readonly architecture?: string
+  /** Random bytes in its one layer: they do not compress. */
+  readonly bytes?: number
+  readonly entrypoint?: readonly string[] | null
+}
+
+type Entries = Record<string, Buffer | string>
+
+/** The entries of a docker-save archive of one image with one layer. */
+export async function savedImage(recipe: Recipe = {}): Promise<Entries> {
+  const { tag = 'app:1.0', architecture = 'amd64', bytes = 1000, entrypoint = ['/app'] } = recipe
+  const layer = await tarOf({ app: randomBytes(bytes) })
+  const config = JSON.stringify({
+    os: 'linux',
+    architecture,
+    config: { Entrypoint: entrypoint },
+    rootfs: { type: 'layers', diff_ids: [`sha256:${sha256(layer)}`] },
+    history: [{ created_by: 'COPY app /app' }],
+  })
+  const names = { config: `${sha256(config)}.json`, layer: `${sha256(layer)}/layer.tar` }
+  return {
+    [names.config]: config,
+    [names.layer]: layer,
+    'manifest.json': JSON.stringify([{ Config: names.config, RepoTags: [tag], Layers: [names.layer] }]),
+  }
+}
+
+/** Two images in one archive. */
+export async function savedPair(one: Recipe, other: Recipe): Promise<Entries> {
+  const [a, b] = [await savedImage(one), await savedImage(other)]
+  const manifests = [a, b].flatMap((entries) => JSON.parse(entries['manifest.json']!.toString()))
+  return { ...a, ...b, 'manifest.json': JSON.stringify(manifests) }
+}
+
+export async function writeArchive(path: string, entries: Entries): Promise<string> {
+  const tar = await tarOf(entries)
+  await writeFile(path, path.endsWith('gz') ? gzipSync(tar) : tar)
+  return path
+}
+
+export async function tarOf(entries: Entries): Promise<Buffer> {
+  const tar = pack()
+  for (const [name, content] of Object.entries(entries)) tar.entry({ name }, content)
+  tar.finalize()
+  return buffer(tar)
+}
+
+function sha256(content: Buffer | string): string {
+  return createHash('sha256').update(content).digest('hex')
+}

@@ -1,0 +1,178 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { buildImage } from '../services/build-image.ts'
+import { callEngine } from '../services/engine.ts'
+import { type EngineName, fixtureImages, IMAGES } from '../services/fixtures.ts'
+import { describeWith, service } from '../services/use.ts'
+import { imgctl, jsonError, type Result, serve, startImgctl, type TestServer } from './program.ts'
+
+let server: TestServer
+beforeAll(async () => {
+  server = await serve()
+})
+afterAll(() => server.stop())
+
+for (const engine of ['dockerClassic', 'dockerContainerd', 'podman'] as const) {
+  describeWith([engine], `an image of ${engine}`, () => {
+    beforeAll(() => fixtureImages(engine))
+
+    test.each(['auto', 'engine', 'direct'] as const)(
+      'pushed --via %s is active, and the engine is as before',
+      async (via) => {
+        const name = `${engine.toLowerCase()}:${via}`
+        const before = await references(engine)
+        const result = await push(engine, IMAGES.twoLayers, '--name', name, '--via', via)
+        expect(result).toMatchObject({ code: 0 })
+        expect(result.stdout).toMatch(
+          new RegExp(`^${server.host}/default/${engine.toLowerCase()}@sha256:[0-9a-f]{64}\n$`),
+        )
+        expect(await references(engine)).toEqual(before)
+        expect(await tagsInRegistry(engine.toLowerCase())).not.toContainEqual(
+          expect.stringContaining('_imgctl'),
+        )
+      },
+    )
+
+    test('pushed again: the same digest, nothing is sent', async () => {
+      const name = `${engine.toLowerCase()}-again:1.0`
+      const first = await push(engine, IMAGES.hello, '--name', name)
+      const second = await push(engine, IMAGES.hello, '--name', name)
+      expect(second).toMatchObject({ code: 0, stdout: first.stdout })
+      expect(second.stderr).not.toContain('Pushed')
+    })
+
+    test('that is not there is not found, with what was perhaps meant', async () => {
+      const result = await push(engine, 'imgctl-test/helo:1.0', '--progress', 'json')
+      expect(result.code).toBe(3)
+      expect(jsonError(result)).toMatchObject({
+        code: 'IMAGE_NOT_FOUND',
+        hint: expect.stringContaining(IMAGES.hello),
+      })
+    })
+
+    test('for arm64 is refused before anything is sent', async () => {
+      const before = await references(engine)
+      const result = await push(engine, IMAGES.helloArm64, '--progress', 'json')
+      expect(result.code).toBe(5)
+      expect(jsonError(result)).toMatchObject({ code: 'ARCH_MISMATCH' })
+      expect(await references(engine)).toEqual(before)
+    })
+
+    test('whose name is taken by another image is a conflict, and the name stays', async () => {
+      const name = `${engine.toLowerCase()}-taken:1.0`
+      const first = await push(engine, IMAGES.hello, '--name', name)
+      const before = await references(engine)
+      const second = await push(engine, IMAGES.twoLayers, '--name', name, '--progress', 'json')
+      expect(second.code).toBe(7)
+      expect(jsonError(second)).toMatchObject({
+        code: 'NAME_TAKEN',
+        hint: expect.stringMatching(/another .* delete it first/),
+      })
+      const inspected = await imgctl(['image', 'inspect', '--remote', name, '--format', '{{.Digest}}'], {
+        env: server.env,
+      })
+      expect(first.stdout).toContain(inspected.stdout.trim())
+      expect(await references(engine)).toEqual(before)
+    })
+
+    test('by its id needs a name, and then works', async () => {
+      const { Id } = (await engineJson(engine, `/images/${IMAGES.hello}/json`)) as { Id: string }
+      const short = Id.replace('sha256:', '').slice(0, 12)
+      const result = await push(engine, short, '--name', `${engine.toLowerCase()}-id:1.0`)
+      expect(result.code).toBe(0)
+    })
+  })
+}
+
+describeWith(['dockerClassic'], 'a push that is stopped', () => {
+  const tag = 'imgctl-test/slow:1.0'
+  beforeAll(() => bigImage('dockerClassic', tag))
+
+  test('by Ctrl-C ends with 130 and leaves no tag', async () => {
+    const before = await references('dockerClassic')
+    const run = startPush('dockerClassic', tag, '--via', 'engine')
+    await until(() => run.stderr().includes('The push refers to'))
+    await until(async () => (await references('dockerClassic')).some((name) => name.includes('_imgctl-')))
+    run.child.kill('SIGINT')
+    expect(await run.ended).toMatchObject({ code: 130, stdout: '' })
+    expect(await references('dockerClassic')).toEqual(before)
+  })
+
+  test('by kill -9 leaves a tag that the next run removes', async () => {
+    const before = await references('dockerClassic')
+    const run = startPush('dockerClassic', tag, '--via', 'engine')
+    await until(async () => (await references('dockerClassic')).some((name) => name.includes('_imgctl-')))
+    run.child.kill('SIGKILL')
+    await run.ended
+    const next = await push('dockerClassic', tag, '--via', 'engine')
+    expect(next.code).toBe(0)
+    expect(next.stderr).toMatch(/^removed .*_imgctl-.*, left by a run that was killed$/m)
+    expect(await references('dockerClassic')).toEqual(before)
+  })
+
+  test('by Ctrl-C while it is exported ends with 130 too', async () => {
+    const run = startPush('dockerClassic', tag, '--name', 'slow:2.0', '--via', 'direct')
+    await until(() => run.stderr().includes('export'))
+    run.child.kill('SIGINT')
+    expect(await run.ended).toMatchObject({ code: 130, stdout: '' })
+  })
+})
+
+test('no engine: every place that was tried, and the way without one', async () => {
+  const env = { ...server.env, DOCKER_HOST: 'unix:///nonexistent/docker.sock' }
+  const result = await imgctl(['image', 'push', 'app:1.0', '--progress', 'json'], { env })
+  expect(result.code).toBe(8)
+  expect(jsonError(result)).toMatchObject({
+    code: 'ENGINE_UNREACHABLE',
+    hint: expect.stringContaining('imgctl image push ./app.tar'),
+  })
+})
+
+function push(engine: EngineName, ...args: string[]): Promise<Result> {
+  return startPush(engine, ...args).ended
+}
+
+function startPush(engine: EngineName, ...args: string[]) {
+  const env = { ...server.env, DOCKER_HOST: service(engine).dockerHost }
+  return startImgctl(['image', 'push', ...args], { env })
+}
+
+/** Every tag and digest by which the engine knows an image. */
+async function references(engine: EngineName): Promise<string[]> {
+  const images = (await engineJson(engine, '/images/json')) as Record<
+    'RepoTags' | 'RepoDigests',
+    string[] | null
+  >[]
+  return images.flatMap(({ RepoTags, RepoDigests }) => [...(RepoTags ?? []), ...(RepoDigests ?? [])]).sort()
+}
+
+async function engineJson(engine: EngineName, path: string): Promise<unknown> {
+  const { body } = await callEngine(service(engine).socketPath, path)
+  return JSON.parse(body.toString())
+}
+
+async function tagsInRegistry(repository: string): Promise<string[]> {
+  const authorization = `Basic ${Buffer.from(`any:${server.apiKey}`).toString('base64')}`
+  const answer = await fetch(`${server.url}/v2/default/${repository}/tags/list`, {
+    headers: { authorization },
+  })
+  return ((await answer.json()) as { tags: string[] }).tags
+}
+
+/** Large enough that a push of it can be stopped. */
+async function bigImage(engine: EngineName, reference: string): Promise<void> {
+  const { randomBytes } = await import('node:crypto')
+  const blob = randomBytes(48 * 1024 * 1024).toString('base64')
+  await buildImage(service(engine).socketPath, {
+    reference,
+    dockerfile: 'FROM scratch\nCOPY blob /blob\nENTRYPOINT ["/blob"]\n',
+    files: { blob },
+  })
+}
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 1000; tries++) {
+    if (await condition()) return
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  throw new Error('it never happened')
+}
