@@ -173,7 +173,7 @@ describe('a run that ends early', () => {
     run.child.kill('SIGINT')
     const result = await run.ended
     expect(result).toMatchObject({ code: 130, stdout: '' })
-    expect(result.stderr).toMatch(/error: interrupted\n/)
+    expect(result.stderr).toMatch(/^interrupted$/m)
     expect(await names()).not.toContain('stopped:1.0')
   })
 
