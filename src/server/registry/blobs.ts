@@ -2,7 +2,7 @@ import { isCode } from '../../errors/error.ts'
 import { removeBlobs } from '../content/collect.ts'
 import { findBlob, staleTouch, touchBlob, unlinkBlob } from '../content/links.ts'
 import { manifestThatNeeds } from '../content/manifests.ts'
-import { type Call, isPusher, repositoryOf } from './call.ts'
+import { type Call, isRelied, repositoryOf } from './call.ts'
 import { isPublic } from './public-view.ts'
 import { requestedRange } from './ranges.ts'
 import { blobUnknown, RegistryError } from './registry-error.ts'
@@ -16,7 +16,7 @@ export async function getBlob(call: Call) {
   const blob = repositoryId === undefined ? undefined : await findBlob(ctx.db, repositoryId, digest)
   if (repositoryId === undefined || !blob) throw blobUnknown(digest)
   if (access.publicOnly && !(await isPublic(ctx.db, access.publicOnly, digest))) throw blobUnknown(digest)
-  if (isPusher(call) && blob.touchedAt < staleTouch(ctx.now(), ctx.settings.graceMs)) {
+  if (isRelied(call) && blob.touchedAt < staleTouch(ctx.now(), ctx.settings.graceMs)) {
     await touchBlob(ctx.db, repositoryId, digest, ctx.now())
   }
   const etag = `"${digest}"`

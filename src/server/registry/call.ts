@@ -21,9 +21,9 @@ export async function repositoryOf({ ctx, access, target }: Call): Promise<numbe
   return findRepository(ctx.db, access.organizationId, target.repository.path)
 }
 
-/** Whether this request shows that a push relies on what it asks for. */
-export function isPusher({ access, target }: Call): boolean {
-  return !access.publicOnly && canDo(access.caller, target.repository, 'push')
+/** Whether this request shows that a push relies on what it asks for: a HEAD by someone who may push. */
+export function isRelied({ request, access, target }: Call): boolean {
+  return request.method === 'HEAD' && !access.publicOnly && canDo(access.caller, target.repository, 'push')
 }
 
 /** Who pushes, as shown to people. */

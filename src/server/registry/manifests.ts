@@ -15,7 +15,7 @@ import { ensureRepository } from '../content/repositories.ts'
 import { deleteTag, isStagingTag, tagManifest, tagsOfManifest } from '../content/tags.ts'
 import { recordTagDelete, recordTagPush } from '../images/record-push.ts'
 import type { Trx } from '../store/database.ts'
-import { actorOf, type Call, isPusher, repositoryOf } from './call.ts'
+import { actorOf, type Call, isRelied, repositoryOf } from './call.ts'
 import { isPublic, publicTags } from './public-view.ts'
 import { manifestUnknown, RegistryError } from './registry-error.ts'
 import { requireDigest } from './target.ts'
@@ -119,7 +119,7 @@ async function requireManifest(call: Call): Promise<StoredManifest> {
         ? (await publicTags(ctx.db, access.publicOnly)).has(reference.tag)
         : await isPublic(ctx.db, access.publicOnly, found.digest)
     if (!visible) throw manifestUnknown(target.reference)
-  } else if (isPusher(call) && found.touchedAt < staleTouch(ctx.now(), ctx.settings.graceMs)) {
+  } else if (isRelied(call) && found.touchedAt < staleTouch(ctx.now(), ctx.settings.graceMs)) {
     await touchManifest(ctx.db, repositoryId, found.digest, ctx.now())
   }
   return found

@@ -1,0 +1,110 @@
+import { expect, test } from 'vitest'
+import { collectRepository } from '../../../src/server/content/collect.ts'
+import { freedBy, removeImageContent } from '../../../src/server/content/removal.ts'
+import { apiKey, basic, Client, GRACE_MS, serve, testContext } from '../registry-context.ts'
+
+async function setup() {
+  const ctx = await testContext()
+  const server = await serve(ctx)
+  const client = new Client(server, basic(await apiKey(ctx, 'acme')))
+  const other = new Client(server, basic(await apiKey(ctx, 'other')))
+  return { ctx, client, other }
+}
+
+const named = (tag: string, digest: string | null, repository = 'app') => ({
+  organizationId: 'org-acme',
+  repository,
+  tag,
+  digest,
+})
+
+const LAYER_BYTES = 'x'.repeat(1000)
+
+test('all is freed when nobody else has it, whatever other organizations have', async () => {
+  const { ctx, client, other } = await setup()
+  const { digest, manifest } = await client.pushImage('acme/app', '1.0', LAYER_BYTES)
+  await other.pushImage('other/app', '1.0', LAYER_BYTES)
+  expect(await freedBy(ctx.db, named('1.0', digest))).toEqual({
+    freedBytes: manifest.config.size + 1000,
+    heldBy: [],
+  })
+})
+
+test('names with the same content hold it; staging tags do not', async () => {
+  const { ctx, client } = await setup()
+  const { digest, manifest } = await client.pushImage('acme/app', '1.0', LAYER_BYTES)
+  await client.pushManifest('acme/app', 'latest', manifest)
+  await client.pushImage('acme/zoo', '1.0', LAYER_BYTES)
+  await client.pushManifest('acme/app', '_imgctl-x', manifest)
+  expect(await freedBy(ctx.db, named('1.0', digest))).toEqual({
+    freedBytes: 0,
+    heldBy: ['app:latest', 'zoo:1.0'],
+  })
+})
+
+test('a layer that another image has is not freed, and that image does not hold the name', async () => {
+  const { ctx, client } = await setup()
+  const { digest, manifest } = await client.pushImage('acme/app', '1.0', LAYER_BYTES)
+  const config = '{"os":"linux"}'
+  await client.pushBlob('acme/app', config)
+  await client.pushManifest('acme/app', '2.0', {
+    ...manifest,
+    config: { ...manifest.config, digest: await client.pushBlob('acme/app', config), size: config.length },
+  })
+  expect(await freedBy(ctx.db, named('1.0', digest))).toEqual({
+    freedBytes: manifest.config.size,
+    heldBy: [],
+  })
+})
+
+test('an index holds its manifests', async () => {
+  const { ctx, client } = await setup()
+  const { digest, manifest } = await client.pushImage('acme/app', 'part', LAYER_BYTES)
+  const mediaType = 'application/vnd.oci.image.index.v1+json'
+  const entry = { mediaType: manifest.mediaType, digest, size: JSON.stringify(manifest).length }
+  const index = await client.pushManifest('acme/app', '1.0', {
+    schemaVersion: 2,
+    mediaType,
+    manifests: [entry],
+  })
+  expect(await freedBy(ctx.db, named('part', digest))).toEqual({ freedBytes: 0, heldBy: ['app:1.0'] })
+  expect(await freedBy(ctx.db, named('1.0', index))).toEqual({ freedBytes: 0, heldBy: [] })
+})
+
+test('content that is not there', async () => {
+  const { ctx } = await setup()
+  const nothing = { freedBytes: 0, heldBy: [] }
+  expect(await freedBy(ctx.db, named('1.0', null))).toEqual(nothing)
+  expect(await freedBy(ctx.db, named('1.0', 'sha256:0', 'none'))).toEqual(nothing)
+  const gone = ctx.db.transaction().execute((trx) => removeImageContent(trx, named('1.0', null, 'none')))
+  expect(await gone).toBeUndefined()
+})
+
+test('removing takes the tag and the manifest at once, and the bytes after the grace time', async () => {
+  const { ctx, client } = await setup()
+  const { digest, layer } = await client.pushImage('acme/app', '1.0', LAYER_BYTES)
+  await ctx.db.deleteFrom('images').execute()
+  const remove = () => ctx.db.transaction().execute((trx) => removeImageContent(trx, named('1.0', digest)))
+  const repositoryId = (await remove())!
+  await collectRepository(ctx, repositoryId)
+  await client.call('GET', '/v2/acme/app/manifests/1.0', 404)
+  await client.call('GET', `/v2/acme/app/manifests/${digest}`, 404)
+  await client.call('GET', `/v2/acme/app/blobs/${layer}`, 200)
+  ctx.advance(2 * GRACE_MS)
+  expect(await collectRepository(ctx, repositoryId)).toMatchObject({ links: 2, blobs: 2 })
+  expect(await ctx.blobs.size(layer)).toBeUndefined()
+  expect(await remove()).toBe(repositoryId)
+})
+
+test.each([
+  ['another tag', 'latest'],
+  ['another image', '2.0'],
+])('%s keeps the manifest', async (_, tag) => {
+  const { ctx, client } = await setup()
+  const { digest, manifest } = await client.pushImage('acme/app', '1.0')
+  await client.pushManifest('acme/app', tag, manifest)
+  if (tag === '2.0') await ctx.db.deleteFrom('tags').where('tag', '=', tag).execute()
+  await ctx.db.transaction().execute((trx) => removeImageContent(trx, named('1.0', digest)))
+  await client.call('GET', '/v2/acme/app/manifests/1.0', 404)
+  await client.call('GET', `/v2/acme/app/manifests/${digest}`, 200)
+})
