@@ -22,7 +22,12 @@ export interface ManifestContent {
 export interface BlobReader {
   /** Bytes of the blob when the repository has it, undefined when not. An error is never "not there". */
   blobSize(digest: Digest, signal?: AbortSignal): Promise<number | undefined>
-  /** The blob's bytes, verified: the stream errors with DIGEST_MISMATCH when they do not hash to `digest`. */
+  /**
+   * The blob's bytes, verified: the stream errors with DIGEST_MISMATCH when they do not hash to `digest`. A cut
+   * connection is gone on with. Destroy the stream when it is not read to its end.
+   *
+   * @throws ImgctlError BLOB_MISSING when the repository does not have it
+   */
   readBlob(descriptor: Pick<Descriptor, 'digest' | 'size'>, signal?: AbortSignal): Promise<Readable>
 }
 
@@ -47,7 +52,9 @@ export interface BlobWriter {
   ): Promise<void>
   /**
    * Uploads a stream whose digest and size are known only at its end (`finish` is called after the stream
-   * ended). Chunks in flight are kept so that a failed chunk is sent again.
+   * ended). Chunks in flight are kept so that a failed chunk is sent again. The stream is destroyed at the end.
+   *
+   * @throws ImgctlError with `retryable` when the registry lost the upload: only a new stream can begin anew
    */
   writeStream(
     stream: Readable,
@@ -66,7 +73,11 @@ export interface ManifestWriter {
     bytes: Uint8Array,
     signal?: AbortSignal,
   ): Promise<Digest>
-  /** Deletes a manifest or untags. Nothing happens when it is gone. */
+  /**
+   * Deletes a manifest or untags. Nothing happens when it is gone.
+   *
+   * @throws ImgctlError UNSUPPORTED when the registry deletes nothing, or no tags
+   */
   deleteManifest(reference: Digest | string, signal?: AbortSignal): Promise<void>
 }
 

@@ -33,14 +33,27 @@ export class Blobs implements BlobReader {
   }
 
   async readBlob(blob: Blob, signal?: AbortSignal): Promise<Readable> {
+    const closed = new AbortController()
+    const either = signal ? AbortSignal.any([signal, closed.signal]) : closed.signal
     // The first answer comes before the stream, so that what is not there is an error of this call.
-    const first = await this.#connection.retried(this.#range(blob, 0, signal), (answer) => checked(answer, 0))
-    const stream = Readable.from(this.#verified(blob, first, signal), { objectMode: false })
-    stream.once('close', () => first.body.destroy())
-    return stream
+    const first = await this.#connection.retried(this.#range(blob, 0, either), (answer) => checked(answer, 0))
+    const bytes = this.#verified(blob, first, either)
+    // Not Readable.from: its destroy waits for the bytes that are due, and they may never come.
+    return new Readable({
+      read() {
+        bytes.next().then(
+          ({ value, done }) => this.push(done ? null : value),
+          (error: Error) => this.destroy(error),
+        )
+      },
+      destroy(error, done) {
+        closed.abort()
+        done(error)
+      },
+    })
   }
 
-  async *#verified(blob: Blob, first: HttpAnswer, signal?: AbortSignal): AsyncGenerator<Buffer> {
+  async *#verified(blob: Blob, first: HttpAnswer, signal: AbortSignal): AsyncGenerator<Buffer> {
     const hash = createHash(digestAlgorithm(blob.digest))
     let answer = first
     let offset = 0
@@ -59,7 +72,7 @@ export class Blobs implements BlobReader {
   async *#bytes(
     blob: Blob,
     first: HttpAnswer,
-    signal?: AbortSignal,
+    signal: AbortSignal,
   ): AsyncGenerator<{ answer: HttpAnswer; bytes: Buffer }> {
     const policy = this.#connection.retryPolicy(signal)
     let [answer, offset, failures] = [first, 0, 0]
@@ -81,7 +94,7 @@ export class Blobs implements BlobReader {
     }
   }
 
-  #range({ digest }: Blob, offset: number, signal?: AbortSignal) {
+  #range({ digest }: Blob, offset: number, signal: AbortSignal) {
     const headers: Record<string, string> = offset > 0 ? { range: `bytes=${offset}-` } : {}
     const url = this.#connection.url(`blobs/${digest}`)
     return { method: 'GET', url, access: { action: 'pull' }, headers, signal } as const

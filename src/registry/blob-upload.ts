@@ -149,8 +149,9 @@ export class BlobUpload {
 
   /** Finds out where to go on, in this session or in a new one. */
   async #locate(source: UploadSource): Promise<void> {
-    const position = (await this.#session.position()) ?? 0
-    if (position >= Math.max(1, source.from) && position <= source.end) return this.#arrived(position)
+    const position = await this.#session.position()
+    const isUsable = position !== undefined && position > 0 && position <= source.end
+    if (isUsable && position >= source.from) return this.#arrived(position)
     if (source.from > 0) {
       throw new ImgctlError(
         'REGISTRY_ERROR',
@@ -158,7 +159,7 @@ export class BlobUpload {
         { retryable: true, hint: 'run the same command again' },
       )
     }
-    await this.#session.cancel()
+    if (position !== undefined) await this.#session.cancel()
     this.#session = await UploadSession.open(this.#connection, this.#options.signal)
     this.#arrived(0)
   }

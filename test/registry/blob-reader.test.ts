@@ -131,6 +131,18 @@ test('an abort ends the stream with its reason', async () => {
   expect(await rejection(stream.toArray())).toMatchObject({ message: 'enough' })
 })
 
+test('a stream that waits for bytes is given up at once', async () => {
+  const { registry, repository } = await setup()
+  registry.fault = (request) => (request.headers.range ? { silent: true } : { truncate: 1000 })
+  const { client } = openClient({ timeouts: { idleMs: 3_600_000 } })
+  const stream = await client.open(repository.location).readBlob(blob)
+  stream.resume()
+  stream.on('error', () => {})
+  while (registry.count('GET') < 2) await new Promise((resolve) => setTimeout(resolve, 5))
+  stream.destroy()
+  await new Promise((resolve) => stream.once('close', resolve))
+})
+
 test('a stream that nobody reads is given up quietly', async () => {
   const { repository } = await setup()
   const stream = await repository.readBlob(blob)
