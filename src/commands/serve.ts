@@ -26,7 +26,11 @@ Needs Node.js 22.13 or newer.`,
       'a registry that may be fetched from although its address is private',
     ),
     profile: negation('--no-profile', "do not store the first key as this user's profile"),
-    logLevel: { ...choice('--log-level <level>', 'how much is logged on stderr', LOG_LEVELS) },
+    logLevel: choice(
+      '--log-level <level>',
+      'how much is logged on stderr: info, but warn on a terminal',
+      LOG_LEVELS,
+    ),
   },
   examples: [
     'imgctl serve',
@@ -45,7 +49,8 @@ Needs Node.js 22.13 or newer.`,
       tls: tlsFiles(options.tlsCert, options.tlsKey),
       ...(port === undefined ? {} : { port }),
       ...(host === undefined ? {} : { host }),
-      ...(logLevel === undefined ? {} : { logLevel }),
+      // A person at a terminal wants to hear of trouble; a service keeps a log of every request.
+      logLevel: logLevel ?? (context.streams.stderr.isTTY ? 'warn' : 'info'),
     })
     try {
       await greet(context, server, dataDir, options.profile)

@@ -62,6 +62,8 @@ export interface TestServer {
   /** Enough for every command; config and cache are in the server's own temporary folder. */
   readonly env: Readonly<Record<string, string>>
   readonly pid: () => number
+  /** What the server wrote on stderr since its last start. */
+  readonly log: () => string
   /** kill -9, then a start on the same folder and port. */
   readonly crash: () => Promise<void>
   readonly restart: () => Promise<void>
@@ -73,7 +75,7 @@ export interface TestServer {
 export async function serve(extra: readonly string[] = []): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'imgctl-acceptance-'))
   const first = await launch(folder, '0', extra)
-  let child = first.child
+  let { child, log } = first
   const url = /serves (http\S+),/.exec(first.greeting)?.[1]
   const apiKey = /(img_\S+)/.exec(first.greeting)?.[1]
   if (!url || !apiKey) throw new Error(`serve said: ${first.greeting}`)
@@ -94,9 +96,12 @@ export async function serve(extra: readonly string[] = []): Promise<TestServer> 
       XDG_CACHE_HOME: join(folder, 'cache'),
     },
     pid: () => child.pid!,
+    log: () => log(),
     crash,
     restart: async () => {
-      child = (await launch(folder, port, extra)).child
+      const again = await launch(folder, port, extra)
+      child = again.child
+      log = again.log
     },
     stop: async () => {
       child.kill('SIGTERM')
@@ -110,7 +115,7 @@ async function launch(
   folder: string,
   port: string,
   extra: readonly string[],
-): Promise<{ child: ChildProcess; greeting: string }> {
+): Promise<{ child: ChildProcess; greeting: string; log: () => string }> {
   const args = [
     'serve',
     '--port',
@@ -136,7 +141,7 @@ async function launch(
     if (exited || Date.now() > deadline) throw new Error(`the server did not start: ${stderr()}`)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
-  return { child, greeting: stderr() }
+  return { child, greeting: stderr(), log: stderr }
 }
 
 /** The first start (on a free port) ends with the way to log in; later ones say only where they serve. */

@@ -1,0 +1,51 @@
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { imgctl, serve, startImgctl } from '../test/acceptance/program.ts'
+import { largeImageArchive } from '../test/services/large-archive.ts'
+
+const DEFAULT_BYTES = 2e9
+const LAYERS = 4
+
+/** Goal: at most 256 MB of RSS, in the client and in the server, whatever the image's size. Linux only: reads /proc. */
+export default async function memory([bytes = String(DEFAULT_BYTES)]: string[]): Promise<void> {
+  const server = await serve()
+  const path = join(server.folder, 'large.tar')
+  try {
+    await largeImageArchive(path, Number(bytes), { layers: LAYERS, reference: 'large:1.0' })
+    const started = performance.now()
+    const run = startImgctl(['image', 'push', path, '--quiet'], { env: server.env })
+    const client = await peakUntil(run.child.pid!, run.ended)
+    const { code, stderr } = await run.ended
+    if (code !== 0) throw new Error(`the push failed: ${stderr}${server.log()}`)
+    const seconds = (performance.now() - started) / 1000
+    const list = await imgctl(['image', 'list', '--format', '{{.State}} {{.SizeBytes}}'], { env: server.env })
+    console.log(
+      `push of ${Number(bytes) / 1e6} MB in ${LAYERS} layers: exit ${code}, ${list.stdout.trim()} bytes`,
+    )
+    console.log(`  ${seconds.toFixed(1)} s`)
+    console.log(`  client  ${client} MB peak RSS`)
+    console.log(`  server  ${await peak(server.pid())} MB peak RSS`)
+  } finally {
+    await server.stop()
+    await rm(path, { force: true })
+  }
+}
+
+/** VmHWM is a maximum that the kernel keeps: the last reading before the end is the peak. */
+async function peakUntil(pid: number, end: Promise<unknown>): Promise<number> {
+  let highest = 0
+  let done = false
+  void end.then(() => {
+    done = true
+  })
+  while (!done) {
+    highest = Math.max(highest, await peak(pid))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  return highest
+}
+
+async function peak(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
+  return Math.round(Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1000)
+}
