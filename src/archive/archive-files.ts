@@ -1,8 +1,8 @@
 import { archiveInvalid, quoteName } from './archive-error.ts'
 
 /**
- * Configs and manifests of an archive that may be in memory at once. Two hundred images need 6 MB; without this
- * limit a list that names one large config many times would cost a hundred times the archive's size.
+ * Configs and manifests of an archive that may be in memory at once. Two hundred images need 6 MB; without
+ * this limit a list that names one large config many times would cost a hundred times the archive's size.
  */
 export const MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
 
@@ -48,7 +48,8 @@ export abstract class ArchiveFiles {
   /**
    * A whole file in memory: a config, a manifest.
    *
-   * @throws ImgctlError ARCHIVE_INVALID when it is larger than `maxBytes`, or all documents together are too large
+   * @throws ImgctlError ARCHIVE_INVALID when it is larger than `maxBytes`, or all documents together are too
+   *   large
    */
   async document(file: ArchiveFile, maxBytes: number): Promise<Uint8Array> {
     if (file.size > maxBytes) {

@@ -17,8 +17,8 @@ export interface LayerDescription {
   readonly storedSize: number
   /**
    * Present when the archive promises the digest of the stored bytes (a manifest names them, or they are in
-   * `blobs/<algorithm>/<hex>`): a registry can be asked for the blob, and it can be sent as it is. A compressed
-   * layer without descriptor can be sent as it is too, its digest is then known only at the end.
+   * `blobs/<algorithm>/<hex>`): a registry can be asked for the blob, and it can be sent as it is. A
+   * compressed layer without descriptor can be sent as it is too, its digest is then known only at the end.
    */
   readonly descriptor?: Descriptor
 }

@@ -5,7 +5,9 @@ export const MAGIC_BYTES = 6
 
 type Known = Compression | 'bzip2' | 'xz'
 
-/** https://www.rfc-editor.org/rfc/rfc1952, rfc8878, sourceware.org/bzip2, tukaani.org/xz/xz-file-format.txt */
+/**
+ * https://www.rfc-editor.org/rfc/rfc1952, rfc8878, sourceware.org/bzip2, tukaani.org/xz/xz-file-format.txt
+ */
 const MAGIC: readonly (readonly [Known, readonly number[]])[] = [
   ['gzip', [0x1f, 0x8b]],
   ['zstd', [0x28, 0xb5, 0x2f, 0xfd]],

@@ -14,7 +14,9 @@ import type { TarFile } from './tar-index.ts'
 import { walkTar } from './tar-walk.ts'
 import { assertDigest } from './verified-content.ts'
 
-/** A layer on its way through an export. Which image and diffID it is follows only at the end, by its path. */
+/**
+ * A layer on its way through an export. Which image and diffID it is follows only at the end, by its path.
+ */
 export interface PassingLayer {
   readonly path: string
   readonly compression: Compression
@@ -27,9 +29,9 @@ export interface PassingLayer {
 export type OnLayer = (layer: PassingLayer) => Promise<void>
 
 /**
- * Reads what an engine's export (`docker save`) streams, in one pass and without keeping layers: each is handed to
- * `onLayer` as it passes, before it is known which image it belongs to, since engines send manifest.json last. A layer
- * that several images or positions share passes once.
+ * Reads what an engine's export (`docker save`) streams, in one pass and without keeping layers: each is
+ * handed to `onLayer` as it passes, before it is known which image it belongs to, since engines send
+ * manifest.json last. A layer that several images or positions share passes once.
  *
  * @returns the images; each layer's `path` is that of the PassingLayer. Every layer's bytes were verified.
  * @throws ImgctlError ARCHIVE_INVALID, DIGEST_MISMATCH; what `stream` or `onLayer` failed with, as it is
@@ -120,7 +122,9 @@ async function stopped(stream: Readable): Promise<void> {
   await closed
 }
 
-/** How a layer that starts with `head` is compressed; undefined when it is no layer (JSON, a version file). */
+/**
+ * How a layer that starts with `head` is compressed; undefined when it is no layer (JSON, a version file).
+ */
 function layerCompression(head: Uint8Array): Compression | undefined {
   const compression = sniffCompression(head)
   if (compression === 'gzip' || compression === 'zstd') return compression

@@ -21,8 +21,8 @@ interface SavedImage {
 }
 
 /**
- * The images of a docker-save archive, as manifest.json names them. Since Docker 25 the same archive is an OCI layout
- * too: then the image's manifest is found there, and its descriptors describe the layers.
+ * The images of a docker-save archive, as manifest.json names them. Since Docker 25 the same archive is an
+ * OCI layout too: then the image's manifest is found there, and its descriptors describe the layers.
  * https://github.com/moby/docker-image-spec/blob/main/v1.2.md#combined-image-json--filesystem-changeset-format
  *
  * @throws ImgctlError ARCHIVE_INVALID, DIGEST_MISMATCH
@@ -47,7 +47,7 @@ async function describeImage(
   const { diffIDs, platform } = document.config
   if (diffIDs.length !== saved.layers.length) {
     throw archiveInvalid(
-      `${quoteName(configFile.path)} has ${diffIDs.length} diff_ids, manifest.json has ${saved.layers.length} layers`,
+      `${quoteName(configFile.path)} has ${diffIDs.length} diff_ids for ${saved.layers.length} layers`,
     )
   }
   const layerFiles: ArchiveFile[] = []
@@ -79,8 +79,8 @@ function withoutNames({ bytes, digest, mediaType, parsed }: ArchiveManifest): Ar
 }
 
 /**
- * The config's digest in its file's name: `<hex>.json` (docker, podman), `sha256:<hex>` (crane, kaniko), or a blob.
- * Other names promise nothing.
+ * The config's digest in its file's name: `<hex>.json` (docker, podman), `sha256:<hex>` (crane, kaniko), or a
+ * blob. Other names promise nothing.
  */
 function promisedDigest(path: string): Digest | undefined {
   const hex = /^(?:sha256:)?([0-9a-f]{64})(?:\.json)?$/.exec(path)?.[1]

@@ -5,7 +5,9 @@ const MAGIC = [0x7f, 0x45, 0x4c, 0x46]
 const LITTLE_ENDIAN = 1
 const CLASS_64 = 2
 
-/** e_machine, https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html and its registry of machines. */
+/**
+ * e_machine, https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html and its registry of machines.
+ */
 const EM_386 = 3
 const EM_MIPS = 8
 const EM_PPC64 = 21
@@ -17,8 +19,8 @@ const EM_RISCV = 243
 const EM_LOONGARCH = 258
 
 /**
- * The architecture that a program is for, in Go's words (GOARCH), from its first 20 bytes or more. Undefined when
- * they are no ELF header or Go has no word for the machine.
+ * The architecture that a program is for, in Go's words (GOARCH), from its first 20 bytes or more. Undefined
+ * when they are no ELF header or Go has no word for the machine.
  */
 export function elfArchitecture(head: Uint8Array): string | undefined {
   if (head.length < ELF_HEADER_BYTES || !MAGIC.every((byte, i) => head[i] === byte)) return undefined

@@ -5,8 +5,9 @@ import { openFile, statIfThere } from './file-access.ts'
 import { fileRange } from './file-range.ts'
 
 /**
- * The files of a folder. Links are followed wherever they lead: the folder is the user's own, and build tools make
- * layouts of links (Bazel). Paths come from digests and constants, so they cannot lead out by themselves.
+ * The files of a folder. Links are followed wherever they lead: the folder is the user's own, and build tools
+ * make layouts of links (Bazel). Paths come from digests and constants, so they cannot lead out by
+ * themselves.
  */
 export class FolderFiles extends ArchiveFiles {
   readonly #folder: string

@@ -25,8 +25,8 @@ export interface LayoutManifest extends ArchiveManifest {
 }
 
 /**
- * The complete images of a layout, every platform. An index may name images of other platforms that were left out of
- * the archive; attestations and other artifacts are no images.
+ * The complete images of a layout, every platform. An index may name images of other platforms that were left
+ * out of the archive; attestations and other artifacts are no images.
  * https://github.com/opencontainers/image-spec/blob/main/image-layout.md
  *
  * @throws ImgctlError ARCHIVE_INVALID, DIGEST_MISMATCH

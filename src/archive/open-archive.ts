@@ -23,9 +23,10 @@ export interface OpenArchiveOptions {
 }
 
 /**
- * Opens a docker-save archive (a tar, plain or gzip'd), or an OCI layout (a folder, or the same kinds of tar). A plain
- * tar is indexed by its headers and read where it lies; a gzip'd one is decompressed to a nameless temporary file first.
- * Configs and manifests are verified here, layers while they are read. Close it when done.
+ * Opens a docker-save archive (a tar, plain or gzip'd), or an OCI layout (a folder, or the same kinds of
+ * tar). A plain tar is indexed by its headers and read where it lies; a gzip'd one is decompressed to a
+ * nameless temporary file first. Configs and manifests are verified here, layers while they are read. Close
+ * it when done.
  *
  * @throws ImgctlError FILE_NOT_FOUND, FILE_UNREADABLE, ARCHIVE_INVALID, DIGEST_MISMATCH, TOO_LARGE, DISK_FULL
  */
@@ -114,10 +115,11 @@ async function looksLikeRootFilesystem(files: ArchiveFiles): Promise<boolean> {
 }
 
 function readableLayer(files: ArchiveFiles, layer: LayerDescription): ArchiveLayer {
-  return { ...layer, open: async (options = {}) => Readable.from(layerContent(files, layer, options), BYTES) }
+  return {
+    ...layer,
+    open: async (options = {}) => Readable.from(layerContent(files, layer, options), { objectMode: false }),
+  }
 }
-
-const BYTES = { objectMode: false }
 
 function layerContent(
   files: ArchiveFiles,

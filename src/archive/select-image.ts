@@ -12,8 +12,9 @@ const MIN_ID_LENGTH = 12
 /**
  * The image that is meant.
  *
- * @param wanted a name (`app` means `app:latest`), an id or at least 12 hex digits of it, a manifest's digest, or
- *   `@N` for the one at position N, counted from 0 as in skopeo; undefined when the archive should have one image
+ * @param wanted a name (`app` means `app:latest`), an id or at least 12 hex digits of it, a manifest's
+ *   digest, or `@N` for the one at position N, counted from 0 as in skopeo; undefined when the archive should
+ *   have one image
  * @param platform decides between images that differ in platform
  * @throws ImgctlError IMAGE_NOT_FOUND, ARCHIVE_AMBIGUOUS (both list the choices), ARCH_MISMATCH
  */

@@ -28,10 +28,11 @@ export interface Spooled {
 }
 
 /**
- * Decompresses a gzip'd tar to a private temporary file, since a compressed one cannot be read from the middle. The
- * file has no name from the start, so nothing is left behind, however we end.
+ * Decompresses a gzip'd tar to a private temporary file, since a compressed one cannot be read from the
+ * middle. The file has no name from the start, so nothing is left behind, however we end.
  *
- * @throws ImgctlError ARCHIVE_INVALID (not gzip, cut short, not a tar: seen at its first block), TOO_LARGE, DISK_FULL
+ * @throws ImgctlError ARCHIVE_INVALID (not gzip, cut short, not a tar: seen at its first block), TOO_LARGE,
+ *   DISK_FULL
  */
 export async function spoolGunzipped(
   source: AsyncIterable<Uint8Array>,
@@ -102,7 +103,7 @@ async function openNameless(folder: string): Promise<FileHandle> {
     throw writeError(`a temporary file cannot be made in ${folder}`, cause)
   }
   try {
-    // Node opens files so that this works on Windows too: the name goes at the latest when the file is closed.
+    // Works on Windows too, as Node opens files: there the name goes at the latest when the file is closed.
     await unlink(path)
     return handle
   } catch (cause) {

@@ -12,8 +12,8 @@ export interface IndexOptions {
 }
 
 /**
- * The files of an uncompressed tar file. Its headers are read now, a few kilobytes whatever the archive's size; bodies are
- * read where they lie. Takes over `handle`: closed with the files, or here when this fails.
+ * The files of an uncompressed tar file. Its headers are read now, a few kilobytes whatever the archive's
+ * size; bodies are read where they lie. Takes over `handle`: closed with the files, or here when this fails.
  *
  * @throws ImgctlError ARCHIVE_INVALID, FILE_UNREADABLE
  */

@@ -28,7 +28,9 @@ export interface TarBytes {
   skip(length: number): Promise<void>
 }
 
-/** An entry with everything that extended headers say of it. Its path and link target are inside the archive. */
+/**
+ * An entry with everything that extended headers say of it. Its path and link target are inside the archive.
+ */
 export type TarEntry = { readonly path: string } & (
   | { readonly type: 'file'; readonly size: number; readonly offset: number }
   | { readonly type: 'link'; readonly target: string }
@@ -47,9 +49,9 @@ interface Extended {
 const NOTHING: Extended = { count: 0 }
 
 /**
- * The entries of a tar in order. While an entry is looked at, its body may be read from `bytes`; what is left of it is
- * skipped. A missing end mark is accepted, as Go does: what an image needs is looked up by name, so an archive that
- * was cut between two entries shows up as a missing file.
+ * The entries of a tar in order. While an entry is looked at, its body may be read from `bytes`; what is left
+ * of it is skipped. A missing end mark is accepted, as Go does: what an image needs is looked up by name, so
+ * an archive that was cut between two entries shows up as a missing file.
  *
  * @throws ImgctlError ARCHIVE_INVALID for everything that is not a well-formed tar inside its own bounds
  */

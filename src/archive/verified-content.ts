@@ -5,7 +5,8 @@ import { type Digest, digestAlgorithm } from '../oci/digest.ts'
 import { archiveInvalid, quoteName } from './archive-error.ts'
 
 /**
- * Passes chunks on and throws DIGEST_MISMATCH after the last one when together they do not hash to `expected`.
+ * Passes chunks on and throws DIGEST_MISMATCH after the last one when together they do not hash to
+ * `expected`.
  *
  * @param path names the bytes in the message
  */

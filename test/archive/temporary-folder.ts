@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path'
 import { afterAll } from 'vitest'
 import type { Entry } from './build-archive.ts'
 
+export type TemporaryFolder = ReturnType<typeof temporaryFolder>
+
 /** A folder for one test file, gone after it. Its `spool` must be empty whenever nothing is open. */
 export function temporaryFolder() {
   const root = mkdtempSync(join(tmpdir(), 'imgctl-archive-test-'))
