@@ -1,0 +1,120 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { createProgress, type ProgressMode } from '../../src/terminal/progress.ts'
+import { capturedStreams, type Surroundings } from './captured-streams.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: 0 })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+function start(mode: ProgressMode, surroundings: Surroundings = {}) {
+  const streams = capturedStreams(surroundings)
+  return { streams, progress: createProgress(mode, streams) }
+}
+
+/** Ten MB in two layers, one chunk each second. */
+function upload({ progress }: ReturnType<typeof start>, seconds = 10) {
+  progress.phase('upload', { total: 10_000_000 })
+  for (let second = 1; second <= seconds; second++) {
+    vi.advanceTimersByTime(1000)
+    progress.item('a', 'layer a', second * 500_000, 5_000_000, 'uploading')
+    progress.item('b', 'layer b', second * 500_000, 5_000_000, 'uploading')
+  }
+}
+
+test('plain: a line when a phase begins and at most one per 10 s, no escapes', () => {
+  const run = start('plain')
+  upload(run, 12)
+  run.progress.phase('register')
+  run.progress.finish()
+  const lines = run.streams.err().trimEnd().split('\n')
+  expect(lines).toHaveLength(3)
+  expect(lines[0]).toBe('upload  0 B / 10.0 MB  0%')
+  expect(lines[1]).toMatch(/^upload {2}9\.50 MB \/ 10\.0 MB {2}95% {2}\S+ [kM]B\/s {2}\d+ (ms|s) left$/)
+  expect(lines[2]).toBe('register')
+  expect(run.streams.err()).not.toContain('\x1b')
+})
+
+test('json: every line parses; an item is told at most once a second, its end always', () => {
+  const run = start('json')
+  run.progress.phase('upload', { total: 100 })
+  for (let done = 0; done <= 100; done++) run.progress.item('a', 'layer a', done, 100)
+  run.progress.line('hello')
+  run.progress.event({ event: 'state', state: 'active' })
+  const events = run.streams
+    .err()
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  expect(events).toEqual([
+    { event: 'phase', phase: 'upload', total: 100 },
+    { event: 'item', id: 'a', label: 'layer a', done: 0, total: 100 },
+    { event: 'item', id: 'a', label: 'layer a', done: 100, total: 100 },
+    { event: 'message', text: 'hello' },
+    { event: 'state', state: 'active' },
+  ])
+})
+
+test('tty: the total and the active items, painted over; the cursor comes back', () => {
+  const run = start('tty', { tty: true })
+  upload(run, 4)
+  vi.advanceTimersByTime(1000)
+  const text = run.streams.err()
+  expect(text.startsWith('\x1b[?25l')).toBe(true)
+  const frame = text.slice(text.lastIndexOf('\x1b[0J') + 4).split('\n')
+  expect(frame[0]).toMatch(/upload {2}4\.00 MB \/ 10\.0 MB {2}40% .* left/)
+  expect(frame[1]).toContain('layer a')
+  run.progress.finish()
+  run.progress.finish()
+  expect(run.streams.err().endsWith('\x1b[?25h')).toBe(true)
+  expect(run.streams.err().split('\x1b[?25h')).toHaveLength(2)
+})
+
+test('tty: restore gives the cursor back when nobody called finish', () => {
+  const run = start('tty', { tty: true })
+  run.progress.phase('upload')
+  run.streams.restore()
+  expect(run.streams.err().endsWith('\x1b[?25h')).toBe(true)
+  const before = run.streams.err()
+  vi.advanceTimersByTime(5000)
+  expect(run.streams.err()).toBe(before)
+})
+
+test('tty: no painted line is wider than the window', () => {
+  const run = start('tty', { tty: true, columns: 30 })
+  upload(run, 2)
+  vi.advanceTimersByTime(200)
+  const painted = run.streams
+    .err()
+    .replace(/\x1b\[[?\d]*[A-Za-z]/g, '')
+    .split(/[\r\n]+/)
+  expect(painted.every((line) => [...line].length < 30)).toBe(true)
+})
+
+test('lines from outside cannot move the cursor', () => {
+  const run = start('plain')
+  run.progress.line('evil \x1b[2J')
+  expect(run.streams.err()).toBe('evil \\x1b[2J\n')
+})
+
+test('none shows nothing', () => {
+  const run = start('none')
+  upload(run)
+  run.progress.line('hello')
+  run.progress.finish()
+  expect(run.streams.err()).toBe('')
+})
+
+test.each<[Surroundings, boolean]>([
+  [{ tty: true }, true],
+  [{ tty: true, environment: { CI: 'true' } }, false],
+  [{ tty: true, environment: { TERM: 'dumb' } }, false],
+  [{}, false],
+])('auto with %o paints: %s', (surroundings, paints) => {
+  const run = start('auto', surroundings)
+  run.progress.phase('upload')
+  run.progress.finish()
+  expect(run.streams.err().includes('\x1b[?25l')).toBe(paints)
+})

@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { parseFormat } from '../../src/terminal/format.ts'
+import { printRecords, type RecordView } from '../../src/terminal/records.ts'
+import { capturedStreams, type Surroundings } from './captured-streams.ts'
+
+interface Thing {
+  readonly id: string
+  readonly name: string
+  readonly size: number | null
+  readonly labels: Readonly<Record<string, string>>
+}
+
+const VIEW: RecordView<Thing> = {
+  columns: [
+    { header: 'Name', value: ({ name }) => name },
+    { header: 'Size', value: ({ size }) => size, human: ({ size }) => `${size} bytes`, align: 'right' },
+  ],
+  id: ({ id }) => id,
+}
+const THINGS: Thing[] = [
+  { id: 'i1', name: 'app:1.0', size: 12, labels: { a: '1' } },
+  { id: 'i2', name: 'much-longer:2.0', size: null, labels: {} },
+]
+
+async function print(format: string, surroundings: Surroundings = {}, records = THINGS, quiet = false) {
+  const streams = capturedStreams(surroundings)
+  await printRecords(streams.stdout, records, VIEW, { format: parseFormat(format)!, quiet })
+  return streams.out()
+}
+
+test('a pipe gets tab-separated whole values without a header', async () => {
+  expect(await print('table')).toBe('app:1.0\t12\nmuch-longer:2.0\t-\n')
+})
+
+test('a terminal gets aligned columns with a header', async () => {
+  expect(await print('table', { tty: true, environment: { NO_COLOR: '1' } })).toBe(
+    ['NAME                    SIZE', 'app:1.0             12 bytes', 'much-longer:2.0   null bytes', ''].join(
+      '\n',
+    ),
+  )
+})
+
+test('a table fits a narrow terminal', async () => {
+  const lines = (await print('table', { tty: true, columns: 26, environment: { NO_COLOR: '1' } })).split('\n')
+  expect(lines.every((line) => line.length <= 27)).toBe(true)
+  expect(lines[2]).toContain('…')
+})
+
+test('JSON is an array of whole records, also of none', async () => {
+  expect(JSON.parse(await print('json'))).toEqual(THINGS)
+  expect(await print('json', {}, [])).toBe('[]\n')
+})
+
+test('YAML says the same as JSON', async () => {
+  expect(parse(await print('yaml'))).toEqual(THINGS)
+})
+
+test('a template makes a line of each record', async () => {
+  expect(await print('{{.Name}} {{.Size}}')).toBe('app:1.0 12\nmuch-longer:2.0 \n')
+})
+
+test('quiet prints ids only, whatever the format is', async () => {
+  expect(await print('json', {}, THINGS, true)).toBe('i1\ni2\n')
+})
+
+test('control characters are made visible on a terminal and kept for programs', async () => {
+  const evil = [{ ...THINGS[0]!, name: 'x\x1b[2J' }]
+  expect(await print('table', { tty: true }, evil)).toContain('x\\x1b[2J')
+  expect(await print('table', {}, evil)).toContain('x\x1b[2J')
+})
+
+test('a tab in a value does not make a column', async () => {
+  expect(await print('table', {}, [{ ...THINGS[0]!, name: 'a\tb\nc' }])).toBe('a b c\t12\n')
+})
+
+test('an unknown format is told from a template', () => {
+  expect(parseFormat('xml')).toBeUndefined()
+})
