@@ -7,8 +7,8 @@ import { defineCommand } from '../command.ts'
 import { entrypoint, labels, name, timeout, wait } from '../options/image.ts'
 import { choice, flag, required, text } from '../options/kinds.ts'
 import { format, progress, quiet } from '../options/output.ts'
-import { PLAN, PUSHED, type PushRecord, planRecord, pushRecord } from './push-record.ts'
-import { pushView } from './push-view.ts'
+import { pushView } from '../views/push-progress.ts'
+import { PLAN, PUSHED, type PushRecord, planRecord, pushRecord } from '../views/push-record.ts'
 
 export default defineCommand({
   description: [
