@@ -27,11 +27,7 @@ export class EngineBody extends Readable {
     })
     response.on('end', () => this.push(null))
     response.on('error', (cause) => this.destroy(engineGone(endpoint, during, cause)))
-    response.on('close', () => {
-      signal?.removeEventListener('abort', abort)
-      if (!response.complete)
-        this.destroy(engineGone(endpoint, during, new Error('the connection was closed')))
-    })
+    response.on('close', () => signal?.removeEventListener('abort', abort))
     response.pause()
     if (signal?.aborted) abort()
   }

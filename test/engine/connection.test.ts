@@ -156,12 +156,15 @@ test('an engine behind a path on TCP is asked by its own name', async () => {
 })
 
 test("the process's own DOCKER_* variables do not count: the environment is handed in", async () => {
-  const { engine } = await scriptedEngine({ answers: { [INSPECT]: json(IMAGE) } })
+  const { engine, headers } = await scriptedEngine({
+    answers: { [INSPECT]: (request, response) => void setTimeout(() => json(IMAGE)(request, response), 30) },
+  })
   vi.stubEnv('DOCKER_HOST', 'tcp://127.0.0.1:1')
   vi.stubEnv('DOCKER_TLS_VERIFY', '1')
   vi.stubEnv('DOCKER_CLIENT_TIMEOUT', '1')
   onTestFinished(() => void vi.unstubAllEnvs())
   await expect(engine.inspectImage('app:1')).resolves.toMatchObject({ id: IMAGE.Id })
+  expect(headers.at(-1)?.host).toBe('localhost')
 })
 
 /** The test itself may be root, whom no permission stops: another user asks. */

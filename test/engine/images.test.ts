@@ -154,6 +154,18 @@ describe('the bytes of an image', () => {
     await closed
   })
 
+  test('end with the signal also before anybody reads them', async () => {
+    const stop = new AbortController()
+    const reason = new Error('stopped')
+    const { engine } = await scriptedEngine({
+      answers: { 'GET /images/app:1/get': (_request, response) => void response.write(Buffer.alloc(1000)) },
+    })
+    const stream = await engine.exportImage('app:1', stop.signal)
+    stop.abort(reason)
+    await new Promise((resolve) => stream.on('close', resolve))
+    await expect(stream.forEach(() => {})).rejects.toBe(reason)
+  })
+
   test('that end too early are an error', async () => {
     const { engine } = await scriptedEngine({
       answers: {
