@@ -2,7 +2,7 @@ import type { ImageState, Reason } from '../../contract/image.ts'
 import type { Db, Trx } from '../store/database.ts'
 
 /** What can happen to an image; the names are part of the wire contract (`ImageEvent.type`). */
-export type EventType = 'created' | 'state' | 'retry' | 'updated' | 'toggled' | 'moved' | 'deleted'
+export type EventType = 'created' | 'state' | 'retry' | 'updated' | 'toggled' | 'moved'
 
 export interface EventRecord {
   readonly imageId: string

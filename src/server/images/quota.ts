@@ -1,12 +1,12 @@
 import { ImgctlError } from '../../errors/error.ts'
-import type { Trx } from '../store/database.ts'
+import type { Db, Trx } from '../store/database.ts'
 
 /** How many images an organization has that count: failed ones do not, so a failure never blocks its repair. */
 export async function countImages(
-  trx: Trx,
+  db: Db | Trx,
   organizationId: string,
 ): Promise<{ used: number; quota: number }> {
-  const row = await trx
+  const row = await db
     .selectFrom('organizations')
     .select(({ selectFrom, fn }) => [
       'imageQuota as quota',

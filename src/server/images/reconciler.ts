@@ -85,10 +85,12 @@ class WorkLoop {
 
   /** @returns how long nothing will be due, milliseconds; a worker that ends wakes the loop itself */
   async #fillPlaces(): Promise<number> {
-    const { db, now } = this.#ctx
+    const { db } = this.#ctx
+    // One moment for both questions: what is not due at it must be among what will be.
+    const now = this.#ctx.now()
     for (const { lane, places, workers } of this.#lanes) {
       while (workers.size < places) {
-        const claim = await claimNext(db, lane, now())
+        const claim = await claimNext(db, lane, now)
         if (!claim) break
         const worker = workOn(this.#ctx, claim, {
           lane,
@@ -101,8 +103,8 @@ class WorkLoop {
         workers.add(worker)
       }
     }
-    const due = await nextDue(db, now())
-    return due === undefined ? LOOK_AT_LEAST_MS : Math.min(LOOK_AT_LEAST_MS, due - now())
+    const due = await nextDue(db, now)
+    return due === undefined ? LOOK_AT_LEAST_MS : Math.min(LOOK_AT_LEAST_MS, due - this.#ctx.now())
   }
 
   async #untilWoken(ms: number): Promise<void> {

@@ -3,7 +3,6 @@ import { ImgctlError } from '../../errors/error.ts'
 import { formatImageName, type ImageName, parseImageName, STAGING_TAG_PREFIX } from '../../oci/image-name.ts'
 import type { Trx } from '../store/database.ts'
 import type { ImageTable } from '../store/schema.ts'
-import { recordEvent } from './events.ts'
 import { insertImage } from './new-image.ts'
 import { assertRoomForImage } from './quota.ts'
 import { transition } from './states.ts'
@@ -73,13 +72,6 @@ export async function deleteImageRow(
   assertNotGeneral(image, 'deleted')
   await transition(trx, image, 'removing', { now, actor: actor ?? null })
   await trx.deleteFrom('images').where('id', '=', image.id).execute()
-  await recordEvent(trx, {
-    imageId: image.id,
-    at: now,
-    type: 'deleted',
-    actor: actor ?? null,
-    digest: image.digest,
-  })
 }
 
 /** The image name that a tag is, or undefined: `latest`, staging tags and unusual paths are plain registry tags. */

@@ -53,7 +53,7 @@ export async function validateImage(ctx: Ctx, image: ImageTable): Promise<Valida
 
 /** The image is counted itself, so it is the quota that may have become smaller. */
 async function checkQuota({ db }: Ctx, organizationId: string): Promise<void> {
-  const { used, quota } = await db.transaction().execute((trx) => countImages(trx, organizationId))
+  const { used, quota } = await countImages(db, organizationId)
   if (used > quota) {
     throw new StepFailure('QUOTA_EXCEEDED', `the organization has ${used} images, and may have ${quota}`)
   }

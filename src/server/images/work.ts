@@ -13,6 +13,9 @@ export interface Workplace {
   readonly stopping: AbortSignal
 }
 
+/** Closing connections and removing a half-written file takes milliseconds; a step that hears nothing is left behind. */
+const BREAK_OFF_MS = 1_000
+
 /** Why a step was broken off without a fault of the image. */
 class LeaseLost extends Error {}
 class ServerStops extends Error {}
@@ -58,7 +61,7 @@ async function advance(
     if (!step) throw new Error(`no step for the state ${claim.image.state}`)
     assertFewAttempts(claim.image)
     signal.throwIfAborted()
-    const result = await Promise.race([step(claim.image, signal), rejectedBy(signal)])
+    const result = await Promise.race([step(claim.image, signal), overdue(signal)])
     return await commit(ctx, claim, place.lane, result)
   } catch (error) {
     const why = signal.aborted ? signal.reason : error
@@ -72,19 +75,22 @@ async function advance(
 }
 
 /** The clock of the state itself: what came before it does not count. */
-function startDeadline(image: ImageTable, now: number, deadline: AbortController): NodeJS.Timeout {
+function startDeadline(image: ImageTable, now: number, deadline: AbortController) {
   const allowed = DEADLINES[image.state as ImageState] ?? 0
   const left = image.stateSince + allowed - now
   const minutes = Math.round(allowed / 60_000)
   const expire = () =>
     deadline.abort(new StepFailure('TIMEOUT', `${image.state} took longer than ${minutes} minutes`))
-  if (left <= 0) expire()
-  return setTimeout(expire, Math.max(0, left))
+  if (left > 0) return setTimeout(expire, left)
+  expire()
+  return undefined
 }
 
-function rejectedBy(signal: AbortSignal): Promise<never> {
+/** Rejects some time after the signal: the step has that long to clean up and end by itself. */
+function overdue(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+    const giveUp = () => setTimeout(() => reject(signal.reason), BREAK_OFF_MS)
+    signal.addEventListener('abort', giveUp, { once: true })
   })
 }
 

@@ -109,6 +109,6 @@ test('in the middle of the work: the worker writes nothing more', async () => {
   finish()
   await reconciler.stop()
   expect(await names()).toEqual([])
-  const events = await server.ctx.db.selectFrom('image_events').select('type').orderBy('id').execute()
-  expect(events.at(-1)?.type).toBe('deleted')
+  const events = await server.ctx.db.selectFrom('image_events').select('state').orderBy('id').execute()
+  expect(events.at(-1)?.state).toBe('removing')
 })

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Image, ImageEvent, ImageState } from '../../../src/contract/image.ts'
 import { CHECKING, claimNext, LEASE_MS, renewLease } from '../../../src/server/images/lease.ts'
+import { insertImage } from '../../../src/server/images/new-image.ts'
 import { StepFailure } from '../../../src/server/images/reasons.ts'
 import { DEADLINES, transition, WORKING_STATES } from '../../../src/server/images/states.ts'
 import type { Step, Steps } from '../../../src/server/images/steps.ts'
@@ -30,6 +31,25 @@ const image = async (id: string) => (await server.call('GET', `/images/${id}`)).
 const events = async (id: string) => (await server.call<ImageEvent[]>('GET', `/images/${id}/events`)).body
 const put = (changes: object) => server.ctx.db.updateTable('images').set(changes).execute()
 const row = () => server.ctx.db.selectFrom('images').selectAll().executeTakeFirstOrThrow()
+
+/** An image that has been in `pending` for that long. */
+async function makeQueued(name: string, age: number): Promise<string> {
+  const source = { kind: 'pushed' } as const
+  const [repository, tag] = name.split(':') as [string, string]
+  const now = server.ctx.now() - age
+  const { id } = await server.ctx.db.transaction().execute((trx) =>
+    insertImage(trx, {
+      organizationId: server.acme.id,
+      name: { repository, tag },
+      source,
+      digest: one.digest,
+      actor: null,
+      now,
+    }),
+  )
+  server.ctx.wakeReconciler()
+  return id
+}
 
 /** Every state passes at once, but for the given ones. */
 function steps(given: Partial<Record<ImageState, Step>>): Steps {
@@ -300,6 +320,19 @@ describe('deadlines', () => {
     const { state, reason } = await server.settled(id)
     expect([state, reason?.code]).toEqual(['error', 'TIMEOUT'])
     expect(reason?.message).toBe('validating took longer than 10 minutes')
+  })
+
+  test('what waited too long for its turn is not begun', async () => {
+    const validating = gate('active')
+    server.startReconciler(steps({ validating: validating.step }))
+    const first = await push('app:1')
+    // From here on nobody resets the clock.
+    await validating.reached
+    const queued = await makeQueued('app:2', DEADLINES.pending!)
+    const { state, reason } = await server.settled(queued)
+    expect([state, reason?.code]).toEqual(['error', 'TIMEOUT'])
+    validating.open()
+    expect((await server.settled(first.id)).state).toBe('active')
   })
 
   test('age alone is no fault: only the present state is timed (W-12)', async () => {

@@ -123,7 +123,6 @@ test('a tag that goes takes its image with it; its history stays', async () => {
     ['created', 'pending'],
     ['created', 'pending'],
     ['state', 'removing'],
-    ['deleted', null],
   ])
 })
 
