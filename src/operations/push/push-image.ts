@@ -134,16 +134,19 @@ async function pushSource(
   }
 }
 
-/** An engine that cannot reach the registry (a VM, a proxy, a certificate it does not trust) is no reason to fail. */
+/**
+ * What the engine cannot do is done here: it may be unable to reach the registry (a VM, a proxy, a certificate it does
+ * not trust), or to push an image that has no tag.
+ */
 async function transfer(job: TransferJob, { ports, request }: PushRun): Promise<Transferred> {
   if (job.plan.transport === 'direct') return transferDirect(job)
   try {
     return await transferByEngine(job, await ports.engine())
   } catch (error) {
-    if (!isCode(error, 'REGISTRY_UNREACHABLE') || request.via === 'engine') throw error
+    if (!isCode(error, 'REGISTRY_UNREACHABLE', 'UNSUPPORTED') || request.via === 'engine') throw error
     job.onEvent({
       type: 'note',
-      message: `the engine cannot reach the registry, sending it from here (${error.message})`,
+      message: `the engine cannot push it, sending it from here (${error.message})`,
     })
     return transferDirect(job)
   }

@@ -40,7 +40,10 @@ export async function transferByEngine(job: TransferJob, engine: EnginePush): Pr
     await release()
     throw error
   } finally {
-    await engine.untagImage(target)
+    // The next run removes it if the engine cannot now; what the push itself failed with stays the news.
+    await engine.untagImage(target).catch((error: Error) => {
+      onEvent({ type: 'note', message: `the engine keeps ${target} until the next push: ${error.message}` })
+    })
   }
 }
 
