@@ -18,10 +18,8 @@ export default async function memory([bytes = String(DEFAULT_BYTES)]: string[]):
     const { code, stderr } = await run.ended
     if (code !== 0) throw new Error(`the push failed: ${stderr}${server.log()}`)
     const seconds = (performance.now() - started) / 1000
-    const list = await imgctl(['image', 'list', '--format', '{{.State}} {{.SizeBytes}}'], { env: server.env })
-    console.log(
-      `push of ${Number(bytes) / 1e6} MB in ${LAYERS} layers: exit ${code}, ${list.stdout.trim()} bytes`,
-    )
+    const list = await imgctl(['image', 'list', '--format', '{{.State}} {{.Size}}'], { env: server.env })
+    console.log(`push of ${Number(bytes) / 1e6} MB in ${LAYERS} layers: ${list.stdout.trim()} bytes stored`)
     console.log(`  ${seconds.toFixed(1)} s`)
     console.log(`  client  ${client} MB peak RSS`)
     console.log(`  server  ${await peak(server.pid())} MB peak RSS`)
