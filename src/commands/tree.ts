@@ -19,6 +19,11 @@ export interface GroupNode extends Node {
 
 const IMAGE: readonly CommandNode[] = [
   {
+    name: 'push',
+    summary: 'get an image from the engine, an archive or a layout to the server',
+    load: () => import('./image/push.ts'),
+  },
+  {
     name: 'create',
     aliases: ['add', 'new'],
     summary: 'let the server fetch an image from its registry',
