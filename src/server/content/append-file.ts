@@ -4,7 +4,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { Writable } from 'node:stream'
 
 /** Waits in memory per upload while the disk is busy: large enough that one write moves many network reads. */
-const BUFFERED_BYTES = 1024 * 1024
+const BUFFERED_BYTES = 512 * 1024
 /** The disk works while bytes still arrive, so that the sync at the end has little left to do. */
 const SYNC_EVERY_BYTES = 32 * 1024 * 1024
 

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { ImgctlError } from '../../errors/error.ts'
 import { syncFolder } from '../../internal/durable-file.ts'
 import { type Digest, digestAlgorithm, digestHex, isDigest } from '../../oci/digest.ts'
 import { fromFileError, isMissingFile } from './file-errors.ts'
 import { KeyedLock } from './keyed-lock.ts'
+import { sendFile } from './send-file.ts'
 import { STALLED_MS, type StoredBlob } from './upload-file.ts'
 import { openUploadFiles, type UploadFiles } from './upload-files.ts'
 
@@ -23,6 +24,12 @@ export interface WriteRules {
   readonly maxBytes?: number
 }
 
+/** A blob's bytes, there until they are sent even when the blob is removed meanwhile. */
+export interface OpenBlob {
+  /** Writes a range to a socket or response, as fast as it takes it, and closes the blob; `target` is not ended. */
+  sendTo(target: Writable, range: ByteRange): Promise<void>
+}
+
 /**
  * Blobs as files, one per digest for the whole server: `blobs/<algorithm>/ab/<hex>`. A blob appears under its
  * digest whole, verified and durable, or not at all. Who may see it is not decided here but by links.
@@ -32,6 +39,8 @@ export interface BlobStore {
   size(digest: Digest): Promise<number | undefined>
   /** @throws ImgctlError BLOB_MISSING */
   read(digest: Digest, range?: ByteRange): Promise<Readable>
+  /** Opens a blob to send it. @throws ImgctlError BLOB_MISSING */
+  open(digest: Digest): Promise<OpenBlob>
   /**
    * Stores what a stream gives. `keep` runs when the file is durable and while nothing can remove it: in it,
    * commit the row that makes the blob needed. Without such a row the file is an orphan and is swept.
@@ -69,6 +78,15 @@ export async function openBlobStore(
     return join(root, digestAlgorithm(digest), hex.slice(0, 2), hex)
   }
 
+  const openFile = async (digest: Digest) => {
+    try {
+      return await open(pathOf(digest), 'r')
+    } catch (error) {
+      if (!isMissingFile(error)) throw error
+      throw new ImgctlError('BLOB_MISSING', `the server has no blob ${digest}`, { cause: error })
+    }
+  }
+
   const adopt = async <T>(file: string, blob: StoredBlob, keep: (blob: StoredBlob) => Promise<T>) =>
     locks.run(blob.digest, async () => {
       const path = pathOf(blob.digest)
@@ -94,12 +112,13 @@ export async function openBlobStore(
       }
     },
     async read(digest, range) {
-      try {
-        const handle = await open(pathOf(digest), 'r')
-        return handle.createReadStream({ ...range, highWaterMark: READ_CHUNK_BYTES })
-      } catch (error) {
-        if (!isMissingFile(error)) throw error
-        throw new ImgctlError('BLOB_MISSING', `the server has no blob ${digest}`, { cause: error })
+      const handle = await openFile(digest)
+      return handle.createReadStream({ ...range, highWaterMark: READ_CHUNK_BYTES })
+    },
+    async open(digest) {
+      const handle = await openFile(digest)
+      return {
+        sendTo: (target, range) => sendFile(handle, range, target).finally(() => handle.close()),
       }
     },
     async writeBlob(source, { expectedDigest, maxBytes }, keep) {

@@ -1,4 +1,7 @@
+import type { OutgoingHttpHeaders } from 'node:http'
 import { isCode } from '../../errors/error.ts'
+import type { Digest } from '../../oci/digest.ts'
+import type { ByteRange } from '../content/blob-store.ts'
 import { removeBlobs } from '../content/collect.ts'
 import { findBlob, staleTouch, touchBlob, unlinkBlob } from '../content/links.ts'
 import { manifestThatNeeds } from '../content/manifests.ts'
@@ -32,12 +35,26 @@ export async function getBlob(call: Call) {
   }
   reply.header('content-length', range ? range.end - range.start + 1 : blob.size)
   if (request.method === 'HEAD') return reply.send()
+  return sendBlob(call, digest, range ?? { start: 0, end: blob.size - 1 })
+}
+
+/** Past the framework, whose streams would take new memory for every chunk. */
+async function sendBlob({ ctx, request, reply }: Call, digest: Digest, range: ByteRange) {
+  const blob = await ctx.blobs.open(digest).catch((error: unknown) => {
+    throw isCode(error, 'BLOB_MISSING') ? blobUnknown(digest) : error
+  })
+  reply.hijack()
+  const { raw } = reply
+  raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders)
   try {
-    return reply.send(await ctx.blobs.read(digest, range))
+    await blob.sendTo(raw, range)
+    raw.end()
   } catch (error) {
-    if (isCode(error, 'BLOB_MISSING')) throw blobUnknown(digest)
-    throw error
+    // A cut connection is the only way to tell after the headers.
+    if (!raw.destroyed) request.log.error({ err: error }, 'sending a blob failed')
+    raw.destroy()
   }
+  return reply
 }
 
 /** DELETE of a blob: from this repository, and from the disk when no other has it. Not what a manifest needs. */
