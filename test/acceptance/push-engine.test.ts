@@ -136,13 +136,14 @@ function startPush(engine: EngineName, ...args: string[]) {
   return startImgctl(['image', 'push', ...args], { env })
 }
 
-/** Every tag and digest by which the engine knows an image. */
+/** Every tag and digest by which the engine knows an image of ours: other test files use the engine too. */
 async function references(engine: EngineName): Promise<string[]> {
   const images = (await engineJson(engine, '/images/json')) as Record<
     'RepoTags' | 'RepoDigests',
     string[] | null
   >[]
-  return images.flatMap(({ RepoTags, RepoDigests }) => [...(RepoTags ?? []), ...(RepoDigests ?? [])]).sort()
+  const all = images.flatMap(({ RepoTags, RepoDigests }) => [...(RepoTags ?? []), ...(RepoDigests ?? [])])
+  return all.filter((name) => name.startsWith(`${server.host}/`) || name.includes('imgctl-test/')).sort()
 }
 
 async function engineJson(engine: EngineName, path: string): Promise<unknown> {
