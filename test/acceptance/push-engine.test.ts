@@ -143,7 +143,9 @@ async function references(engine: EngineName): Promise<string[]> {
     string[] | null
   >[]
   const all = images.flatMap(({ RepoTags, RepoDigests }) => [...(RepoTags ?? []), ...(RepoDigests ?? [])])
-  return all.filter((name) => name.startsWith(`${server.host}/`) || name.includes('imgctl-test/')).sort()
+  const isOurs = (name: string) =>
+    name.startsWith(`${server.host}/`) || Object.values(IMAGES).some((image) => name.endsWith(image))
+  return all.filter(isOurs).sort()
 }
 
 async function engineJson(engine: EngineName, path: string): Promise<unknown> {
