@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import { isStagingTag } from '../content/tags.ts'
 import type { ServerContext } from '../context.ts'
 import { challenge, requireAccess, requireCaller } from './access.ts'
 import { deleteBlob, getBlob } from './blobs.ts'
@@ -8,7 +9,7 @@ import { getCatalog } from './catalog.ts'
 import { getReferrers, getTags } from './listings.ts'
 import { getManifest, putManifest, removeManifest } from './manifests.ts'
 import { RegistryError, toRegistryError } from './registry-error.ts'
-import { parseTarget, type TargetKind } from './target.ts'
+import { parseTarget, type Target, type TargetKind } from './target.ts'
 import { tokenRoutes } from './token.ts'
 import { appendToUpload, cancelUpload, finishUpload, getUpload, startUpload } from './uploads.ts'
 
@@ -98,9 +99,14 @@ async function dispatch(
       headers: { allow: Object.keys(operations).join(', ') },
     })
   }
-  const access = await requireAccess(ctx, request, target.repository, operation.action)
+  const access = await requireAccess(ctx, request, target.repository, actionOf(operation, target))
   const query = new URL(request.url, 'http://server').searchParams
   return operation.run({ ctx, request, reply, target, access, query })
+}
+
+/** Whoever may push may take a staging tag away again: it is part of a push, and no image. */
+function actionOf({ action }: Operation, { kind, reference }: Target): Action {
+  return kind === 'manifest' && action === 'delete' && isStagingTag(reference) ? 'push' : action
 }
 
 /** Errors in the protocol's own form. What is no expected error is logged, and told without its text. */

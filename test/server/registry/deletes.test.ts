@@ -41,6 +41,15 @@ test('deleting a manifest deletes its tags and their images', async () => {
   await client.call('HEAD', `/v2/acme/app/blobs/${layer}`, 200)
 })
 
+test('whoever may push may take a staging tag away, and no other tag', async () => {
+  const { ctx, client } = await setup()
+  const { manifest } = await client.pushImage('acme/app', '1.0')
+  await client.pushManifest('acme/app', '_imgctl-x', manifest)
+  await ctx.db.updateTable('api_keys').set({ permissionsJson: '["read:images","write:images"]' }).execute()
+  await client.call('DELETE', '/v2/acme/app/manifests/_imgctl-x', 202)
+  expect(await client.refused('DELETE', '/v2/acme/app/manifests/1.0', 403)).toBe('DENIED')
+})
+
 test('a manifest that an index lists is not deleted', async () => {
   const { client, imageNames } = await setup()
   const { digest, manifest } = await client.pushImage('acme/app', 'part')
