@@ -35,7 +35,7 @@ export async function collectAll(ctx: CollectContext): Promise<Collected> {
     // The database answers without waiting; requests must get their turn.
     await setImmediate()
   }
-  await removeEmptyRepositories(ctx.db)
+  await removeEmptyRepositories(ctx.db, ctx.now() - ctx.settings.graceMs)
   const removed = await removeBlobs(ctx, await unlinkedBlobs(ctx.db))
   return add(total, { manifests: 0, links: 0, ...removed })
 }

@@ -67,10 +67,10 @@ export async function storeManifest(
     })
     .onConflict((conflict) => conflict.columns(['repositoryId', 'digest']).doUpdateSet({ touchedAt: now }))
     .execute()
-  for (const reference of references) {
+  for (const rows of inBatches(references)) {
     await trx
       .insertInto('manifest_references')
-      .values({ repositoryId, manifestDigest: digest, ...reference })
+      .values(rows.map((row) => ({ repositoryId, manifestDigest: digest, ...row })))
       .onConflict((conflict) => conflict.doNothing())
       .execute()
   }
@@ -156,26 +156,35 @@ async function presentReferences(
   manifest: Manifest | Index,
   sparse: boolean,
 ): Promise<Reference[]> {
-  const present = new Map<string, Reference>()
-  const missing = new Set<string>()
-  for (const { descriptor, kind } of referencesOf(manifest)) {
-    const { digest } = descriptor
-    if (present.has(digest) || missing.has(digest)) continue
-    const table = kind === 'blob' ? 'blob_links' : 'manifests'
-    const row = await trx
-      .selectFrom(table)
-      .select('digest')
-      .where('repositoryId', '=', repositoryId)
-      .where('digest', '=', digest)
-      .executeTakeFirst()
-    if (row) present.set(digest, { digest, kind })
-    else if (!livesElsewhere(descriptor) && !(sparse && kind === 'manifest')) missing.add(digest)
+  const references = referencesOf(manifest)
+  const present: Reference[] = []
+  for (const kind of ['blob', 'manifest'] as const) {
+    const wanted = new Set(references.filter((one) => one.kind === kind).map((one) => one.descriptor.digest))
+    for (const digests of inBatches([...wanted])) {
+      const rows = await trx
+        .selectFrom(kind === 'blob' ? 'blob_links' : 'manifests')
+        .select('digest')
+        .where('repositoryId', '=', repositoryId)
+        .where('digest', 'in', digests)
+        .execute()
+      present.push(...rows.map(({ digest }) => ({ digest, kind })))
+    }
   }
-  if (missing.size === 0) return [...present.values()]
+  const known = new Set(present.map(({ digest }) => digest))
+  const missing = references.filter(
+    ({ descriptor, kind }) =>
+      !known.has(descriptor.digest) && !livesElsewhere(descriptor) && !(sparse && kind === 'manifest'),
+  )
+  if (missing.length === 0) return present
   throw new ImgctlError('BLOB_MISSING', 'the manifest refers to content that this repository does not have', {
     hint: 'push the missing blobs and manifests first',
-    context: [...missing],
+    context: [...new Set(missing.map(({ descriptor }) => descriptor.digest))],
   })
+}
+
+/** SQLite takes some ten thousand values in a statement; a manifest has at most as many references. */
+function* inBatches<T>(items: readonly T[], size = 1000): Generator<T[]> {
+  for (let i = 0; i < items.length; i += size) yield items.slice(i, i + size)
 }
 
 function referencesOf(manifest: Manifest | Index): { descriptor: Descriptor; kind: Reference['kind'] }[] {

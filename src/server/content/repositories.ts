@@ -31,13 +31,14 @@ export async function ensureRepository(
   return id
 }
 
-/** Removes repositories that hold nothing. */
-export async function removeEmptyRepositories(db: Db | Trx): Promise<void> {
+/** Removes repositories that hold nothing, are older than `before`, and that no image is being made in. */
+export async function removeEmptyRepositories(db: Db | Trx, before: number): Promise<void> {
   await db
     .deleteFrom('repositories')
+    .where('createdAt', '<', before)
     .where(({ not, exists, selectFrom, and }) =>
-      and(
-        (['manifests', 'tags', 'blob_links', 'uploads'] as const).map((table) =>
+      and([
+        ...(['manifests', 'tags', 'blob_links', 'uploads'] as const).map((table) =>
           not(
             exists(
               selectFrom(table)
@@ -46,7 +47,15 @@ export async function removeEmptyRepositories(db: Db | Trx): Promise<void> {
             ),
           ),
         ),
-      ),
+        not(
+          exists(
+            selectFrom('images')
+              .select('images.id')
+              .whereRef('images.organizationId', '=', 'repositories.organizationId')
+              .whereRef('images.repository', '=', 'repositories.path'),
+          ),
+        ),
+      ]),
     )
     .execute()
 }

@@ -60,6 +60,16 @@ export function parseRepositoryName(full: string): RepositoryName {
   return { full, slug: slug!, path: path.join('/') }
 }
 
+/** Undefined for a name that no repository here can have. */
+export function tryRepositoryName(full: string): RepositoryName | undefined {
+  try {
+    return parseRepositoryName(full)
+  } catch (error) {
+    if (error instanceof RegistryError) return undefined
+    throw error
+  }
+}
+
 /** @throws RegistryError DIGEST_INVALID, also for an algorithm other than sha256 and sha512 */
 export function requireDigest(text: string | undefined): Digest {
   if (text !== undefined && isDigest(text)) return text

@@ -15,7 +15,7 @@ import {
 } from './caller.ts'
 import { findPublicRepository } from './public-view.ts'
 import { RegistryError } from './registry-error.ts'
-import { parseRepositoryName, type RepositoryName } from './target.ts'
+import { type RepositoryName, tryRepositoryName } from './target.ts'
 
 export const TOKEN_PATH = '/api/registry/token'
 /** A form with credentials and some scopes. */
@@ -114,12 +114,8 @@ function parseScope(scope: string): { repository: RepositoryName; actions: Actio
   if (!match) return undefined
   const asked = match[2]!.split(',')
   const actions = ACTIONS.filter((action) => asked.includes(action) || asked.includes('*'))
-  try {
-    return { repository: parseRepositoryName(match[1]!), actions }
-  } catch (error) {
-    if (error instanceof RegistryError) return undefined
-    throw error
-  }
+  const repository = tryRepositoryName(match[1]!)
+  return repository && { repository, actions }
 }
 
 function invalid(message: string): RegistryError {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
 import { ImgctlError } from '../../errors/error.ts'
 import type { Digest, DigestAlgorithm } from '../../oci/digest.ts'
 import { linkBlob, mountBlob } from '../content/links.ts'
@@ -9,7 +10,7 @@ import { blobPath, type Call, contentLength, repositoryOf } from './call.ts'
 import { canDo, couldDo } from './caller.ts'
 import { chunkRange, receivedRange } from './ranges.ts'
 import { RegistryError } from './registry-error.ts'
-import { parseRepositoryName, requireDigest } from './target.ts'
+import { requireDigest, tryRepositoryName } from './target.ts'
 
 /** An upload that nothing was added to for this long is dropped. */
 const UPLOAD_MS = 24 * 60 * 60 * 1000
@@ -152,13 +153,22 @@ async function receive(call: Call, upload: Upload): Promise<void> {
   if (before + (length ?? 0) > imageBytes) {
     throw new RegistryError(413, 'SIZE_INVALID', `a blob may have at most ${imageBytes} bytes here`)
   }
-  const body = request.raw
+  await appendBody(request.raw, upload, imageBytes)
+  if (range && upload.size !== range.end + 1) {
+    throw new RegistryError(400, 'SIZE_INVALID', 'the chunk was not as long as its Content-Range')
+  }
+}
+
+/** As Upload.append; a client that falls silent is cut off. */
+async function appendBody(body: IncomingMessage, upload: Upload, maxBytes: number): Promise<void> {
   body.setTimeout(SILENCE_MS, () => {
     body.destroy(new ImgctlError('TIMEOUT', `no byte came for ${SILENCE_MS / 1000} seconds`))
   })
-  await upload.append(body, imageBytes)
-  if (range && upload.size !== range.end + 1) {
-    throw new RegistryError(400, 'SIZE_INVALID', 'the chunk was not as long as its Content-Range')
+  try {
+    await upload.append(body, maxBytes)
+  } finally {
+    // What follows may take its time while the client rightly says nothing.
+    body.setTimeout(0)
   }
 }
 
@@ -188,7 +198,8 @@ async function dropUpload({ ctx }: Call, id: string): Promise<void> {
 async function mountFrom(call: Call, digest: Digest): Promise<boolean> {
   const { ctx, query, request, access, target } = call
   const from = query.get('from')
-  const source = from === null ? undefined : parseRepositoryName(from)
+  const source = from === null ? undefined : tryRepositoryName(from)
+  if (from !== null && !source) return false
   if (source && !canDo(access.caller, source, 'pull')) {
     if (!couldDo(access.caller, source, 'pull')) return false
     const scopes = [`repository:${target.repository.full}:pull,push`, `repository:${source.full}:pull`]

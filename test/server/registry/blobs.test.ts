@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { Digest } from '../../../src/oci/digest.ts'
 import { apiKey, basic, Client, serve, sha256, testContext } from '../registry-context.ts'
 
 async function setup() {
@@ -89,6 +90,7 @@ test('mount links a blob of another repository without sending it', async () => 
 test.each([
   ['the other repository lacks it', 'acme/empty'],
   ['the other repository does not exist', 'acme/none'],
+  ['the other name cannot be a repository here', 'app'],
   ['it is in another organization', 'other/app'],
 ])('mount begins an upload when %s', async (_, from) => {
   const { ctx, client } = await setup()
@@ -132,4 +134,30 @@ test('methods and paths that the protocol does not have', async () => {
   expect(await client.refused('GET', '/v2/acme/App/tags/list', 400)).toBe('NAME_INVALID')
   expect(await client.refused('GET', `/v2/acme/${'a'.repeat(300)}/tags/list`, 400)).toBe('NAME_INVALID')
   expect(await client.refused('GET', '/v2/app/tags/list', 404)).toBe('NAME_UNKNOWN')
+})
+
+test('a client that goes away in the middle of a blob leaves no file open', async () => {
+  const { ctx, client } = await setup()
+  const digest = await client.pushBlob('acme/app', Buffer.alloc(32 * 1024 * 1024))
+  const handles: Promise<void>[] = []
+  const { open } = ctx.blobs
+  Object.assign(ctx.blobs, {
+    open: async (wanted: Digest) => {
+      const blob = await open(wanted)
+      return {
+        sendTo: (...args: Parameters<typeof blob.sendTo>) => {
+          const sending = blob.sendTo(...args)
+          handles.push(sending.catch(() => {}))
+          return sending
+        },
+      }
+    },
+  })
+  for (let i = 0; i < 5; i++) {
+    const response = await client.call('GET', `/v2/acme/app/blobs/${digest}`, 200)
+    await response.body?.cancel()
+  }
+  await Promise.all(handles)
+  expect(handles).toHaveLength(5)
+  await client.call('GET', `/v2/acme/app/blobs/${digest}`, 206, { headers: { range: 'bytes=0-9' } })
 })

@@ -10,6 +10,7 @@ import {
   OCI_LAYER_GZIP,
   OCI_MANIFEST,
 } from '../../../src/oci/media-types.ts'
+import { linkBlob } from '../../../src/server/content/links.ts'
 import {
   apiKey,
   basic,
@@ -95,6 +96,21 @@ test('a manifest over 4 MiB is 413, one of almost 4 MiB is stored', async () => 
   const refused = put(client, '1.0', large(4 * 1024 * 1024), 413)
   expect(await codes(refused)).toEqual(['SIZE_INVALID'])
   await put(client, '1.0', large(4 * 1024 * 1024 - 1000), 201)
+})
+
+test('a manifest with thousands of layers', async () => {
+  const { ctx, client } = await setup()
+  await client.pushBlob('acme/app', CONFIG)
+  const layers = Array.from({ length: 2500 }, (_, i) => descriptor(OCI_LAYER_GZIP, String(i)))
+  const refused = await codes(put(client, '1.0', imageManifest(CONFIG, [], { layers }), 400))
+  expect(refused).toHaveLength(2500)
+  await ctx.db.transaction().execute(async (trx) => {
+    for (const { digest, size } of layers)
+      await linkBlob(trx, { digest, size, repositoryId: 1, now: ctx.now() })
+  })
+  await client.pushManifest('acme/app', '1.0', imageManifest(CONFIG, [], { layers }))
+  const rows = await ctx.db.selectFrom('manifest_references').select('digest').execute()
+  expect(rows).toHaveLength(2501)
 })
 
 test('a digest that is not that of the bytes, and one that is none', async () => {
