@@ -1,4 +1,6 @@
+import { rm, symlink } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import {
@@ -244,4 +246,15 @@ test('an upload that nothing was added to for a day is unknown; adding to it beg
   ctx.advance(5 * 3600_000)
   await client.call('GET', kept, 204)
   expect(await client.refused('PATCH', lost, 404, { body: BYTES })).toBe('BLOB_UPLOAD_UNKNOWN')
+})
+
+test('a full disk is 507 with its own code, and the upload gives its space back', async () => {
+  const { ctx, client } = await setup()
+  const path = await client.upload('acme/app')
+  const file = join(ctx.settings.dataDir, 'uploads', path.slice(path.lastIndexOf('/') + 1))
+  // Linux answers ENOSPC to every write there.
+  await rm(file)
+  await symlink('/dev/full', file)
+  expect(await client.refused('PATCH', path, 507, { body: BYTES })).toBe('DISK_FULL')
+  expect(await leftovers({ ctx })).toEqual({ rows: 0, files: 0 })
 })
