@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
+import { parallelGzip } from '../../internal/parallel-compress.ts'
 import type { Descriptor } from '../../oci/manifest.ts'
 import { OCI_LAYER_GZIP, OCI_LAYER_ZSTD } from '../../oci/media-types.ts'
-import { parallelGzip } from './parallel-gzip.ts'
 
 export type LayerCompression = 'none' | 'gzip' | 'zstd'
 

@@ -1,7 +1,7 @@
 import { createHash, randomFillSync } from 'node:crypto'
-import { gunzipSync } from 'node:zlib'
+import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { expect, test } from 'vitest'
-import { parallelGzip } from '../../../src/operations/push/parallel-gzip.ts'
+import { parallelGzip, parallelZstd } from '../../src/internal/parallel-compress.ts'
 
 const MIB = 1024 * 1024
 
@@ -15,6 +15,14 @@ test.each([
   const content = halfRandom(size)
   const packed = await gzipped(chunked(content, 65_536))
   expect(gunzipSync(packed).equals(content)).toBe(true)
+})
+
+test('zstd comes back as it was', async () => {
+  const content = halfRandom(5 * MIB + 1)
+  const frames: Buffer[] = []
+  for await (const frame of parallelZstd!(chunked(content, 65_536))) frames.push(frame)
+  expect(frames).toHaveLength(6)
+  expect(zstdDecompressSync(Buffer.concat(frames)).equals(content)).toBe(true)
 })
 
 test('the bytes depend on the content alone, not on how it was cut', async () => {
