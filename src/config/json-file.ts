@@ -3,11 +3,13 @@ import { ImgctlError } from '../errors/error.ts'
 /**
  * The object in a JSON file; an empty one when the file is not there.
  *
+ * @param repair what to do when it holds something else
  * @throws ImgctlError FILE_UNREADABLE naming the file, never quoting it: it may hold secrets
  */
 export async function parseJsonFile(
   file: string,
   read: () => Promise<string>,
+  { repair = 'repair it, or move it away and run imgctl login again' }: { readonly repair?: string } = {},
 ): Promise<Readonly<Record<string, unknown>>> {
   let text: string
   try {
@@ -20,7 +22,7 @@ export async function parseJsonFile(
   const json = tryParse(text)
   if (isRecord(json)) return json
   throw new ImgctlError('FILE_UNREADABLE', `${file} is not a JSON object`, {
-    hint: 'repair it, or move it away and run imgctl login again',
+    hint: repair,
   })
 }
 
