@@ -36,7 +36,7 @@ export async function runProgram(args: readonly string[], host: Host): Promise<v
     getOutHelpWidth: () => Math.min(stdout.columns, WIDEST_HELP),
   })
   try {
-    await program.parseAsync(helpAsOption(args), { from: 'user' })
+    await program.parseAsync(helpAsOption(args, program), { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     // A group without a command shows its help: that is an answer.
@@ -56,9 +56,17 @@ async function runCommand({ definition, input, flags }: Invocation, host: Host):
   }
 }
 
-/** `help image list` as `image list --help`. */
-function helpAsOption(args: readonly string[]): string[] {
-  return args[0] === 'help' ? [...args.slice(1), '--help'] : [...args]
+/** `help image list` as `image list --help`; an unknown topic as the unknown command that it is. */
+function helpAsOption(args: readonly string[], program: Command): string[] {
+  if (args[0] !== 'help') return [...args]
+  const topic = args.slice(1)
+  return isTopic(topic, program) ? [...topic, '--help'] : topic
+}
+
+function isTopic([first, ...rest]: readonly string[], { commands }: Command): boolean {
+  if (first === undefined || commands.length === 0) return true
+  const command = commands.find((each) => each.name() === first || each.aliases().includes(first))
+  return command !== undefined && isTopic(rest, command)
 }
 
 /** Commander's words as an error of ours: `error: unknown option '--x'\n(Did you mean --y?)`. */

@@ -5,6 +5,8 @@ import { runCli } from './run-cli.ts'
 
 test.each<[string, string, string]>([
   ['imag list', "unknown command 'imag'", 'did you mean image?'],
+  ['help image lst', "unknown command 'lst'", 'did you mean one of list, ls?'],
+  ['help nope', "unknown command 'nope'", 'see imgctl --help'],
   ['image lst', "unknown command 'lst'", 'did you mean one of list, ls?'],
   ['image list --fromat json', "unknown option '--fromat'", 'did you mean --format?'],
   [
