@@ -82,7 +82,8 @@ export async function answerError(
     `registry ${url.host} ${said} (${method} ${redactUrl(answer.url)})`,
     {
       status: answer.status,
-      retryable: RETRYABLE.includes(answer.status),
+      // 409 with a wait: the upload session is still held by a connection that is gone.
+      retryable: RETRYABLE.includes(answer.status) || (answer.status === 409 && retryAfter !== undefined),
       specCode: body.code,
       answeredBy: server === undefined ? undefined : oneLine(server),
       ...(requestId === undefined ? {} : { requestId: oneLine(requestId) }),

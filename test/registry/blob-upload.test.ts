@@ -64,6 +64,15 @@ test.each([408, 425, 429, 500, 502, 503, 504])('%i three times, then the upload 
   expect(retried.map((error) => error.status)).toEqual([status, status, status])
 })
 
+test('409 with Retry-After: the session is held by a connection that is gone, so it is tried again', async () => {
+  const { registry, retried, write, arrived } = await uploadSetup()
+  const headers = { 'retry-after': '0' }
+  registry.fault = times(2, (request) => (isPatch(request) ? { answer: 409, headers } : undefined))
+  await write()
+  expect(arrived()).toBe(true)
+  expect(retried.map((error) => error.status)).toEqual([409, 409])
+})
+
 test.each([
   [403, 'DENIED', 'FORBIDDEN'],
   [400, 'NAME_INVALID', 'NAME_INVALID'],
