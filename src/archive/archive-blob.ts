@@ -7,7 +7,7 @@ import type { ArchiveFile, ArchiveFiles } from './archive-files.ts'
 import type { Compression, LayerDescription } from './archive-image.ts'
 import { MAGIC_BYTES, sniffCompression } from './compression.ts'
 
-const LAYER_TYPES: Readonly<Record<Compression, string>> = {
+export const LAYER_TYPES: Readonly<Record<Compression, string>> = {
   none: OCI_LAYER,
   gzip: OCI_LAYER_GZIP,
   zstd: OCI_LAYER_ZSTD,

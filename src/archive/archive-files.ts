@@ -1,4 +1,6 @@
 import { archiveInvalid, quoteName } from './archive-error.ts'
+import { tarSize, writeTar } from './tar-write.ts'
+import { untilAborted } from './verified-content.ts'
 
 /**
  * Configs and manifests of an archive that may be in memory at once. Two hundred images need 6 MB; without
@@ -14,6 +16,12 @@ export interface ArchiveFile {
   readonly size: number
 }
 
+export interface FilesAsTar {
+  /** Bytes. */
+  readonly tarSize: number
+  tar(signal?: AbortSignal): AsyncIterable<Uint8Array>
+}
+
 /** The files of an archive by path, whatever holds them: a tar, a folder, an export passing by. */
 export abstract class ArchiveFiles {
   #documentBytes = 0
@@ -25,8 +33,25 @@ export abstract class ArchiveFiles {
    */
   abstract find(path: string): Promise<ArchiveFile | undefined>
 
+  /** Every regular file, links left out; of a folder those of an OCI layout. */
+  abstract list(): Promise<ArchiveFile[]>
+
   /** The file's bytes from `start` up to `end` (not included). */
   abstract chunks(file: ArchiveFile, start: number, end: number): AsyncIterable<Uint8Array>
+
+  /**
+   * All of them as one uncompressed tar, and its size. Here a new one is written; what is a tar already answers
+   * itself.
+   */
+  async asTar(): Promise<FilesAsTar> {
+    const files = await this.list()
+    const contents = (signal?: AbortSignal) =>
+      files.map((file) => ({
+        ...file,
+        body: () => untilAborted(signal, this.chunks(file, 0, file.size)),
+      }))
+    return { tarSize: tarSize(files), tar: (signal) => writeTar(contents(signal)) }
+  }
 
   abstract close(): Promise<void>
 

@@ -3,6 +3,7 @@ import type { Digest } from '../oci/digest.ts'
 import type { ImageConfig } from '../oci/image-config.ts'
 import type { Descriptor, Manifest } from '../oci/manifest.ts'
 import type { Platform } from '../oci/platform.ts'
+import type { VerifyOptions } from './verify-archive.ts'
 
 /** How the bytes of a layer are stored, told by their first bytes, not by a media type. */
 export type Compression = 'none' | 'gzip' | 'zstd'
@@ -66,5 +67,11 @@ export interface OpenedArchive {
   readonly kind: 'docker-save' | 'oci-layout'
   /** Every complete image, for every platform: `selectImage` chooses. At least one. */
   readonly images: readonly ArchiveImage[]
+  /** Reads everything that a digest vouches for, see verifyArchive. */
+  verify(options?: VerifyOptions): Promise<void>
+  /** The archive as one uncompressed tar, as it was written; of a folder a tar of its files. */
+  tar(signal?: AbortSignal): AsyncIterable<Uint8Array>
+  /** Bytes of `tar`. */
+  readonly tarSize: number
   close(): Promise<void>
 }

@@ -3,12 +3,13 @@ import type { Compression } from './archive-image.ts'
 /** Bytes from a file's start that `sniffCompression` needs. */
 export const MAGIC_BYTES = 6
 
-type Known = Compression | 'bzip2' | 'xz'
+/** How a whole archive may be compressed: as layers, or by what people have at hand. */
+export type ArchiveCompression = Compression | 'bzip2' | 'xz'
 
 /**
  * https://www.rfc-editor.org/rfc/rfc1952, rfc8878, sourceware.org/bzip2, tukaani.org/xz/xz-file-format.txt
  */
-const MAGIC: readonly (readonly [Known, readonly number[]])[] = [
+const MAGIC: readonly (readonly [ArchiveCompression, readonly number[]])[] = [
   ['gzip', [0x1f, 0x8b]],
   ['zstd', [0x28, 0xb5, 0x2f, 0xfd]],
   ['bzip2', [0x42, 0x5a, 0x68]],
@@ -16,7 +17,7 @@ const MAGIC: readonly (readonly [Known, readonly number[]])[] = [
 ]
 
 /** How a file is compressed, told by its first bytes. */
-export function sniffCompression(head: Uint8Array): Known {
+export function sniffCompression(head: Uint8Array): ArchiveCompression {
   const match = MAGIC.find(([, magic]) => magic.every((byte, i) => head[i] === byte))
   return match?.[0] ?? 'none'
 }

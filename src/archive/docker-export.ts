@@ -125,7 +125,7 @@ async function stopped(stream: Readable): Promise<void> {
 /**
  * How a layer that starts with `head` is compressed; undefined when it is no layer (JSON, a version file).
  */
-function layerCompression(head: Uint8Array): Compression | undefined {
+export function layerCompression(head: Uint8Array): Compression | undefined {
   const compression = sniffCompression(head)
   if (compression === 'gzip' || compression === 'zstd') return compression
   // A layer without entries is a tar of zeros.

@@ -6,7 +6,8 @@ import type { ArchiveImage, ArchiveManifest, LayerDescription } from './archive-
 import { entryPath } from './entry-path.ts'
 import { readConfig, readJson } from './image-documents.ts'
 import { taggedReferences } from './image-names.ts'
-import { LAYOUT_FILE, readLayoutManifests } from './oci-layout.ts'
+import { LAYOUT_FILE } from './layout-names.ts'
+import { readLayoutManifests } from './oci-layout.ts'
 
 export const SAVE_MANIFEST = 'manifest.json'
 

@@ -28,6 +28,10 @@ export class ExportFiles extends ArchiveFiles {
     return this.#index.find(path)
   }
 
+  async list(): Promise<ArchiveFile[]> {
+    return this.#index.files()
+  }
+
   async *chunks({ path, size }: ArchiveFile, start: number, end: number): AsyncIterable<Uint8Array> {
     const kept = this.#kept.get(path)
     if (kept === undefined || Math.min(end, size) > kept.length) {

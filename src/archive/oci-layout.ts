@@ -7,17 +7,15 @@ import type { ArchiveFile, ArchiveFiles } from './archive-files.ts'
 import type { ArchiveImage, ArchiveManifest, LayerDescription } from './archive-image.ts'
 import { readConfig, readJson, readManifestFile } from './image-documents.ts'
 import { taggedReferences } from './image-names.ts'
+import { INDEX_FILE, LAYOUT_FILE, NAME_ANNOTATION, REF_ANNOTATION } from './layout-names.ts'
 import { assertDigest } from './verified-content.ts'
-
-export const LAYOUT_FILE = 'oci-layout'
-export const INDEX_FILE = 'index.json'
 
 /** An index of an index of an index is more than any builder writes. */
 const MAX_INDEX_DEPTH = 4
 /** Manifests are in memory at once; a layout of a thousand images is a mirror, not an archive to send. */
 const MAX_MANIFESTS = 1000
 /** Where builders put an image's name, the most telling first. */
-const NAME_ANNOTATIONS = ['io.containerd.image.name', 'org.opencontainers.image.ref.name']
+const NAME_ANNOTATIONS = [NAME_ANNOTATION, REF_ANNOTATION]
 
 /** An image manifest that a layout's index leads to. */
 export interface LayoutManifest extends ArchiveManifest {

@@ -9,29 +9,50 @@ import { readDockerSave, SAVE_MANIFEST } from './docker-save.ts'
 import { openFile, statIfThere } from './file-access.ts'
 import { fileRange, readAt } from './file-range.ts'
 import { FolderFiles } from './folder-files.ts'
-import { INDEX_FILE, LAYOUT_FILE, readLayout } from './oci-layout.ts'
-import { type Spooled, type SpoolOptions, spoolGunzipped } from './spool.ts'
+import { INDEX_FILE, LAYOUT_FILE } from './layout-names.ts'
+import { readLayout } from './oci-layout.ts'
+import { type Spooled, type SpoolOptions, spoolTar } from './spool.ts'
 import { openTarFiles } from './tar-files.ts'
-import { untilAborted, verified, verifiedGunzipped, withoutFirst } from './verified-content.ts'
+import { untilAborted, verified, verifiedUncompressed, withoutFirst } from './verified-content.ts'
+import { verifyArchive } from './verify-archive.ts'
 
 export interface OpenArchiveOptions {
   readonly signal?: AbortSignal
-  /** Bytes of the archive file that were gone through while it was opened, and its size. */
-  readonly onProgress?: (bytes: number, total: number) => void
-  /** Where a compressed archive is decompressed to. */
+  /** Bytes that were gone through while the archive was opened, and all of them where that is known. */
+  readonly onProgress?: (bytes: number, total: number | undefined) => void
+  /** Where an archive that cannot be read in place is kept meanwhile, and how large it may become. */
   readonly spool?: Omit<SpoolOptions, 'signal'>
 }
 
 /**
- * Opens a docker-save archive (a tar, plain or gzip'd), or an OCI layout (a folder, or the same kinds of
- * tar). A plain tar is indexed by its headers and read where it lies; a gzip'd one is decompressed to a
- * nameless temporary file first. Configs and manifests are verified here, layers while they are read. Close
- * it when done.
+ * Opens a docker-save archive or an OCI layout: a tar, plain or compressed (gzip, zstd, xz, bzip2), or a layout's
+ * folder. A plain tar is indexed by its headers and read where it lies; a compressed one is decompressed to a
+ * nameless temporary file first. Configs and manifests are verified here, layers while they are read. Close it
+ * when done.
  *
- * @throws ImgctlError FILE_NOT_FOUND, FILE_UNREADABLE, ARCHIVE_INVALID, DIGEST_MISMATCH, TOO_LARGE, DISK_FULL
+ * @throws ImgctlError FILE_NOT_FOUND, FILE_UNREADABLE, ARCHIVE_INVALID, DIGEST_MISMATCH, TOO_LARGE, DISK_FULL,
+ *   UNSUPPORTED (see decompressed)
  */
 export async function openArchive(path: string, options: OpenArchiveOptions = {}): Promise<OpenedArchive> {
-  const files = await openFiles(path, options)
+  return opened(await openFiles(path, options))
+}
+
+/** As `openArchive`, for an archive that passes once: all of it is kept in a nameless temporary file. */
+export async function openArchiveStream(
+  stream: AsyncIterable<Uint8Array>,
+  options: OpenArchiveOptions = {},
+): Promise<OpenedArchive> {
+  const { head, all } = await peek(stream, MAGIC_BYTES)
+  if (head.length === 0) throw archiveInvalid('there is nothing in it')
+  const spooled = await spoolTar(
+    counted(all, undefined, options),
+    sniffCompression(head),
+    spoolOptions(options),
+  )
+  return opened(await openTarFiles(spooled.handle, spooled.size, signalOf(options)))
+}
+
+async function opened(files: ArchiveFiles): Promise<OpenedArchive> {
   try {
     const kind = await archiveKind(files)
     const described = await (kind === 'docker-save' ? readDockerSave(files) : readLayout(files))
@@ -39,7 +60,13 @@ export async function openArchive(path: string, options: OpenArchiveOptions = {}
       ...image,
       layers: layers.map((layer) => readableLayer(files, layer)),
     }))
-    return { kind, images, close: () => files.close() }
+    return {
+      kind,
+      images,
+      verify: (options = {}) => verifyArchive(files, described, options),
+      ...(await files.asTar()),
+      close: () => files.close(),
+    }
   } catch (error) {
     await files.close()
     throw error
@@ -62,10 +89,10 @@ async function openFiles(path: string, options: OpenArchiveOptions): Promise<Arc
   }
   if (tar.handle === handle) return openTarFiles(handle, tar.size, options)
   await handle.close()
-  return openTarFiles(tar.handle, tar.size, options.signal ? { signal: options.signal } : {})
+  return openTarFiles(tar.handle, tar.size, signalOf(options))
 }
 
-/** The file itself, or what a gzip'd one decompresses to. */
+/** The file itself, or what a compressed one decompresses to. */
 async function plainTar(handle: FileHandle, path: string, options: OpenArchiveOptions): Promise<Spooled> {
   const stats = await handle.stat()
   if (!stats.isFile()) {
@@ -76,22 +103,44 @@ async function plainTar(handle: FileHandle, path: string, options: OpenArchiveOp
   if (stats.size === 0) throw archiveInvalid('the file is empty')
   const compression = sniffCompression(await readAt(handle, 0, MAGIC_BYTES))
   if (compression === 'none') return { handle, size: stats.size }
-  if (compression !== 'gzip') {
-    throw new ImgctlError('ARCHIVE_INVALID', `the archive is compressed with ${compression}`, {
-      hint: `decompress it first: ${compression} -d`,
-    })
+  const bytes = counted(fileRange(handle, 0, stats.size), stats.size, options)
+  return spoolTar(bytes, compression, spoolOptions(options))
+}
+
+function spoolOptions(options: OpenArchiveOptions): SpoolOptions {
+  return { ...options.spool, ...signalOf(options) }
+}
+
+function signalOf({ signal }: OpenArchiveOptions): { readonly signal?: AbortSignal } {
+  return signal ? { signal } : {}
+}
+
+/** The first bytes of a stream (fewer when it is shorter), and all of it. */
+async function peek(
+  stream: AsyncIterable<Uint8Array>,
+  length: number,
+): Promise<{ readonly head: Uint8Array; readonly all: AsyncIterable<Uint8Array> }> {
+  const chunks = stream[Symbol.asyncIterator]()
+  let head: Uint8Array = new Uint8Array(0)
+  while (head.length < length) {
+    const { done, value } = await chunks.next()
+    if (done) break
+    head = Buffer.concat([head, value])
   }
-  const { signal, onProgress, spool } = options
-  return spoolGunzipped(counted(handle, stats.size, onProgress), { ...spool, ...(signal ? { signal } : {}) })
+  async function* all(): AsyncGenerator<Uint8Array> {
+    yield head
+    yield* { [Symbol.asyncIterator]: () => chunks }
+  }
+  return { head, all: all() }
 }
 
 async function* counted(
-  handle: FileHandle,
-  size: number,
-  onProgress: OpenArchiveOptions['onProgress'],
+  chunks: AsyncIterable<Uint8Array>,
+  size: number | undefined,
+  { onProgress }: OpenArchiveOptions,
 ): AsyncGenerator<Uint8Array> {
   let bytes = 0
-  for await (const chunk of fileRange(handle, 0, size)) {
+  for await (const chunk of chunks) {
     yield chunk
     bytes += chunk.length
     onProgress?.(bytes, size)
@@ -131,7 +180,7 @@ function layerContent(
 
   function checked(): AsyncIterable<Uint8Array> {
     if (descriptor) return verified(stored, descriptor.digest, path)
-    if (compression === 'gzip') return verifiedGunzipped(stored, diffID, path)
-    return verified(stored, diffID, path)
+    if (compression === 'none') return verified(stored, diffID, path)
+    return verifiedUncompressed(stored, compression, diffID, path)
   }
 }

@@ -2,23 +2,17 @@ import { randomUUID } from 'node:crypto'
 import { access, constants, type FileHandle, open, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
-import { createGunzip } from 'node:zlib'
 import { ImgctlError } from '../errors/error.ts'
-import { archiveInvalid } from './archive-error.ts'
+import type { ArchiveCompression } from './compression.ts'
+import { decompressed, type ExpansionLimits } from './decompress.ts'
 import { errorCode } from './file-access.ts'
 import { BLOCK, isTarHeader, isZeroBlock } from './tar-header.ts'
 import { notATar } from './tar-walk.ts'
+import { untilAborted } from './verified-content.ts'
 
-/** Archives of 100 GB are real; more from one gzip file is a decompression bomb. */
-export const MAX_SPOOLED_BYTES = 128 * 1024 ** 3
-/** Fewer, larger writes than zlib's own 16 KiB. */
-const GUNZIP_CHUNK_BYTES = 256 * 1024
-
-export interface SpoolOptions {
+export interface SpoolOptions extends ExpansionLimits {
   /** Where the temporary file goes; see temporaryFolder. */
   readonly folder?: string
-  readonly maxBytes?: number
   readonly signal?: AbortSignal
 }
 
@@ -28,38 +22,43 @@ export interface Spooled {
 }
 
 /**
- * Decompresses a gzip'd tar to a private temporary file, since a compressed one cannot be read from the
- * middle. The file has no name from the start, so nothing is left behind, however we end.
+ * Keeps a tar that arrives as a stream, compressed or not, in a private temporary file, uncompressed, since an
+ * archive is read from the middle and more than once. The file has no name from the start, so nothing is left
+ * behind, however we end.
  *
- * @throws ImgctlError ARCHIVE_INVALID (not gzip, cut short, not a tar: seen at its first block), TOO_LARGE,
- *   DISK_FULL
+ * @throws ImgctlError ARCHIVE_INVALID (damaged, cut short, not a tar: seen at its first block), TOO_LARGE,
+ *   DISK_FULL, UNSUPPORTED; what `source` throws
  */
-export async function spoolGunzipped(
+export async function spoolTar(
   source: AsyncIterable<Uint8Array>,
-  { folder, maxBytes = MAX_SPOOLED_BYTES, signal }: SpoolOptions = {},
+  compression: ArchiveCompression,
+  { folder, signal, ...limits }: SpoolOptions = {},
+): Promise<Spooled> {
+  const tar = compression === 'none' ? source : decompressed(source, compression, undefined, limits)
+  return spool(startsAsTar(tar), { ...(folder ? { folder } : {}), ...(signal ? { signal } : {}) })
+}
+
+/**
+ * Keeps what a stream brings in a temporary file without a name.
+ *
+ * @throws ImgctlError DISK_FULL, FILE_UNREADABLE; what `source` throws
+ */
+export async function spool(
+  source: AsyncIterable<Uint8Array>,
+  { folder, signal }: Pick<SpoolOptions, 'folder' | 'signal'> = {},
 ): Promise<Spooled> {
   const handle = await openNameless(folder ?? (await temporaryFolder()))
   let size = 0
   try {
-    await pipeline(
-      source,
-      createGunzip({ chunkSize: GUNZIP_CHUNK_BYTES }),
-      async (chunks: AsyncIterable<Uint8Array>) => {
-        for await (const chunk of startsAsTar(chunks)) {
-          if (size + chunk.length > maxBytes) throw tooLarge(maxBytes)
-          await writeAt(handle, chunk, size)
-          size += chunk.length
-        }
-      },
-      signal ? { signal } : {},
-    )
+    for await (const chunk of untilAborted(signal, source)) {
+      await writeAt(handle, chunk, size)
+      size += chunk.length
+    }
     return { handle, size }
   } catch (error) {
     await handle.close()
     signal?.throwIfAborted()
-    if (error instanceof ImgctlError) throw error
-    const cut = errorCode(error) === 'Z_BUF_ERROR'
-    throw archiveInvalid(cut ? 'its gzip data is cut short' : 'its gzip data is damaged', error)
+    throw error
   }
 }
 
@@ -119,26 +118,24 @@ async function writeAt(handle: FileHandle, chunk: Uint8Array, position: number):
       written += bytesWritten
     }
   } catch (cause) {
-    throw writeError('the decompressed archive cannot be written to the temporary folder', cause)
+    throw writeError('the archive cannot be kept in the temporary folder', cause)
   }
 }
 
 function writeError(message: string, cause: unknown): ImgctlError {
   const code = errorCode(cause)
   if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new ImgctlError('DISK_FULL', 'the disk is full: no room to decompress the archive', {
-      hint: 'set TMPDIR to a folder with more room, or decompress the archive yourself',
-      cause,
-    })
+    return new ImgctlError(
+      'DISK_FULL',
+      'the disk is full: no room to keep the archive in the temporary folder',
+      {
+        hint: 'set TMPDIR to a folder with more room, or give the archive as a plain tar file',
+        cause,
+      },
+    )
   }
   return new ImgctlError('FILE_UNREADABLE', `${message}: ${code ?? 'write error'}`, {
     hint: 'set TMPDIR to a folder that can be written',
     cause,
-  })
-}
-
-function tooLarge(maxBytes: number): ImgctlError {
-  return new ImgctlError('TOO_LARGE', `the archive decompresses to more than ${maxBytes} bytes`, {
-    hint: 'if that is right, decompress it yourself: a plain tar has no such limit',
   })
 }

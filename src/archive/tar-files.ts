@@ -1,9 +1,10 @@
 import type { FileHandle } from 'node:fs/promises'
-import { type ArchiveFile, ArchiveFiles } from './archive-files.ts'
+import { type ArchiveFile, ArchiveFiles, type FilesAsTar } from './archive-files.ts'
 import { FileBytes } from './file-bytes.ts'
 import { fileRange } from './file-range.ts'
 import { TarIndex } from './tar-index.ts'
 import { walkTar } from './tar-walk.ts'
+import { untilAborted } from './verified-content.ts'
 
 export interface IndexOptions {
   readonly signal?: AbortSignal
@@ -23,7 +24,7 @@ export async function openTarFiles(
   options: IndexOptions = {},
 ): Promise<TarFiles> {
   try {
-    return new TarFiles(handle, await indexTar(handle, size, options))
+    return new TarFiles(handle, size, await indexTar(handle, size, options))
   } catch (error) {
     await handle.close()
     throw error
@@ -46,16 +47,29 @@ async function indexTar(
 
 class TarFiles extends ArchiveFiles {
   readonly #handle: FileHandle
+  readonly #size: number
   readonly #index: TarIndex
 
-  constructor(handle: FileHandle, index: TarIndex) {
+  constructor(handle: FileHandle, size: number, index: TarIndex) {
     super()
     this.#handle = handle
+    this.#size = size
     this.#index = index
   }
 
   async find(path: string): Promise<ArchiveFile | undefined> {
     return this.#index.find(path)
+  }
+
+  async list(): Promise<ArchiveFile[]> {
+    return this.#index.files()
+  }
+
+  override async asTar(): Promise<FilesAsTar> {
+    return {
+      tarSize: this.#size,
+      tar: (signal) => untilAborted(signal, fileRange(this.#handle, 0, this.#size)),
+    }
   }
 
   async *chunks({ path, size }: ArchiveFile, start: number, end: number): AsyncIterable<Uint8Array> {

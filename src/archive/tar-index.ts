@@ -21,6 +21,11 @@ export class TarIndex {
     this.#entries.set(entry.path, entry)
   }
 
+  /** The regular files, in the order of the tar. */
+  files(): TarFile[] {
+    return [...this.#entries.values()].filter((entry) => entry.type === 'file')
+  }
+
   /**
    * The file at `path`, links followed, or undefined.
    *

@@ -1,8 +1,13 @@
 import { createHash } from 'node:crypto'
-import { createGunzip, type Gunzip } from 'node:zlib'
+import { once } from 'node:events'
+import { PassThrough } from 'node:stream'
 import { ImgctlError } from '../errors/error.ts'
 import { type Digest, digestAlgorithm } from '../oci/digest.ts'
-import { archiveInvalid, quoteName } from './archive-error.ts'
+import { quoteName } from './archive-error.ts'
+import { decompressed } from './decompress.ts'
+
+/** Between a layer and its decompression beside it: a few chunks. */
+const COPY_BYTES = 512 * 1024
 
 /**
  * Passes chunks on and throws DIGEST_MISMATCH after the last one when together they do not hash to
@@ -23,26 +28,25 @@ export async function* verified(
   assertDigest(`${digestAlgorithm(expected)}:${hash.digest('hex')}`, expected, path)
 }
 
-/** As `verified`, for gzip'd chunks whose digest is known only uncompressed. */
-export async function* verifiedGunzipped(
+/** As `verified`, for compressed chunks whose digest is known only uncompressed. */
+export async function* verifiedUncompressed(
   chunks: AsyncIterable<Uint8Array>,
+  compression: 'gzip' | 'zstd',
   expected: Digest,
   path: string,
 ): AsyncGenerator<Uint8Array> {
-  const gunzip = createGunzip()
-  const hashing = hashOf(gunzip, digestAlgorithm(expected)).catch((cause) => {
-    throw archiveInvalid(`the gzip data of ${quoteName(path)} is damaged or cut short`, cause)
-  })
-  hashing.catch(() => {})
+  const copy = new PassThrough({ highWaterMark: COPY_BYTES })
+  const hashing = hashOf(decompressed(copy, compression, path), digestAlgorithm(expected))
+  hashing.catch(() => copy.destroy())
   try {
     for await (const chunk of chunks) {
-      if (!gunzip.write(chunk)) await Promise.race([drained(gunzip), hashing])
+      if (!copy.write(chunk)) await Promise.race([once(copy, 'drain'), hashing])
       yield chunk
     }
-    gunzip.end()
+    copy.end()
     assertDigest(`${digestAlgorithm(expected)}:${await hashing}`, expected, path)
   } finally {
-    gunzip.destroy()
+    copy.destroy()
   }
 }
 
@@ -78,12 +82,8 @@ export function assertDigest(actual: Digest, expected: Digest, path: string): vo
   )
 }
 
-async function hashOf(gunzip: Gunzip, algorithm: string): Promise<string> {
+async function hashOf(chunks: AsyncIterable<Uint8Array>, algorithm: string): Promise<string> {
   const hash = createHash(algorithm)
-  for await (const chunk of gunzip) hash.update(chunk as Uint8Array)
+  for await (const chunk of chunks) hash.update(chunk)
   return hash.digest('hex')
-}
-
-function drained(gunzip: Gunzip): Promise<void> {
-  return new Promise((resolve) => gunzip.once('drain', resolve))
 }

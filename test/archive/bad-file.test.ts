@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdir, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
@@ -32,10 +33,32 @@ const COMPRESSED_CASES: BadArchive[] = [
     /cut short: entry/,
   ],
   ['gzip in gzip', () => gzipSync(gzipSync(tar(saved()))), 'ARCHIVE_INVALID', /not a tar archive/],
-  ['zstd', () => zstdCompressSync(tar(saved())), 'ARCHIVE_INVALID', /compressed with zstd/],
-  ['xz', () => Buffer.from('\xfd7zXZ\0rest', 'latin1'), 'ARCHIVE_INVALID', /compressed with xz/],
-  ['bzip2', () => Buffer.from('BZh91AY'), 'ARCHIVE_INVALID', /compressed with bzip2/],
+  [
+    'zstd that is cut short',
+    () => zstdCompressSync(tar(saved())).subarray(0, 200),
+    'ARCHIVE_INVALID',
+    /zstd data is cut short/,
+  ],
+  ['zstd of text', () => zstdCompressSync(Buffer.alloc(5000, 'text')), 'ARCHIVE_INVALID', /not a tar/],
+  [
+    'xz that is cut short',
+    () => xz(tar(saved())).subarray(0, 200),
+    'ARCHIVE_INVALID',
+    /xz data is cut short/,
+  ],
+  [
+    'xz that is damaged',
+    () => Buffer.from('\xfd7zXZ\0rest and more', 'latin1'),
+    'ARCHIVE_INVALID',
+    /xz data/,
+  ],
+  ['bzip2 that is cut short', () => Buffer.from('BZh91AY'), 'ARCHIVE_INVALID', /bzip2 data is cut short/],
+  ['bzip2 that is damaged', () => Buffer.alloc(99, 'BZh91AY'), 'ARCHIVE_INVALID', /bzip2 data is damaged/],
 ]
+
+function xz(bytes: Buffer): Buffer {
+  return execFileSync('xz', ['-c'], { input: bytes })
+}
 
 function damagedGzip(): Buffer {
   const bytes = gzipSync(Buffer.concat([tar(saved()), crypto.getRandomValues(new Uint8Array(50_000))]))

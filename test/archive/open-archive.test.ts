@@ -1,10 +1,12 @@
+import { execFileSync } from 'node:child_process'
 import { symlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { ArchiveImage, OpenedArchive } from '../../src/archive/archive-image.ts'
-import { openArchive } from '../../src/archive/open-archive.ts'
+import { openArchive, openArchiveStream } from '../../src/archive/open-archive.ts'
 import { digestBytes } from '../../src/oci/digest.ts'
 import { OCI_CONFIG, OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD } from '../../src/oci/media-types.ts'
 import {
@@ -338,13 +340,58 @@ test('reports its progress up to the size of the file', async () => {
   for (const path of [await folder.file(bytes), await folder.file(gzipSync(bytes))]) {
     const seen: [number, number][] = []
     const archive = await openArchive(path, {
-      onProgress: (bytesRead, total) => seen.push([bytesRead, total]),
+      onProgress: (bytesRead, total) => seen.push([bytesRead, total!]),
       spool: { folder: folder.spool },
     })
     await archive.close()
     expect(seen.length).toBeGreaterThan(0)
     expect(seen.every(([read, total], i) => read <= total && (i === 0 || read >= seen[i - 1]![0]))).toBe(true)
   }
+})
+
+const PACKED: readonly [string, (bytes: Buffer) => Buffer][] = [
+  ['plain', (bytes) => bytes],
+  ['gzip', (bytes) => gzipSync(bytes)],
+  [
+    'gzip in members',
+    (bytes) => Buffer.concat([gzipSync(bytes.subarray(0, 700)), gzipSync(bytes.subarray(700))]),
+  ],
+  ['zstd', (bytes) => zstdCompressSync(bytes)],
+  [
+    'zstd in frames',
+    (bytes) =>
+      Buffer.concat([zstdCompressSync(bytes.subarray(0, 700)), zstdCompressSync(bytes.subarray(700))]),
+  ],
+  ['xz', (bytes) => execFileSync('xz', ['-c'], { input: bytes })],
+  ['bzip2', (bytes) => execFileSync('bzip2', ['-c'], { input: bytes })],
+]
+
+describe.each(PACKED)('an archive that is %s', (_, pack) => {
+  const bytes = () => pack(tar(classicEntries([{ tags: ['app:1.0'], layers: [base, top] }])))
+  const digests = () => [base, top].map((layer) => digestBytes(layer))
+
+  test('is opened as a file', () =>
+    folder
+      .file(bytes())
+      .then((path) =>
+        opened(path, async ({ images }) => expect(await digestsOf(images[0]!)).toEqual(digests())),
+      ))
+
+  test('is opened as a stream whose first piece is short', async () => {
+    const whole = bytes()
+    async function* all() {
+      yield whole.subarray(0, 3)
+      yield whole.subarray(3)
+    }
+    const archive = await openArchiveStream(all(), { spool: { folder: folder.spool } })
+    expect(folder.spooledFiles()).toEqual([])
+    expect(await digestsOf(archive.images[0]!)).toEqual(digests())
+    await archive.close()
+  })
+})
+
+test('a stream of nothing is refused', async () => {
+  await expect(openArchiveStream(Readable.from([]))).rejects.toMatchObject({ code: 'ARCHIVE_INVALID' })
 })
 
 test('stops opening when its signal is aborted, and leaves nothing', async () => {
