@@ -23,6 +23,7 @@ export function jsonProgress(output: Output, now: () => number): Progress {
       write({ event: 'item', id, label, done, ...known })
     },
     line: (text) => write({ event: 'message', text }),
+    success: (text) => write({ event: 'message', text }),
     event: write,
     finish() {},
   }

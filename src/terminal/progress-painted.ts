@@ -2,7 +2,7 @@ import { makeVisible } from '../internal/control-characters.ts'
 import { humanBytes, humanDuration } from './humanize.ts'
 import type { Progress } from './progress.ts'
 import { type Item, Tally } from './progress-tally.ts'
-import type { Streams } from './streams.ts'
+import { type Streams, successLine } from './streams.ts'
 
 /** Often enough to look alive, seldom enough to cost nothing. */
 const FRAME_MS = 100
@@ -40,6 +40,7 @@ export function paintedProgress(streams: Streams, now: () => number): Progress {
     output.write(`${erase()}${SHOW_CURSOR}`)
     painted = 0
   }
+  const say = (line: string) => (timer === undefined ? output.write(line) : paint(line))
   const start = () => {
     if (timer !== undefined) return
     output.write(HIDE_CURSOR)
@@ -53,8 +54,8 @@ export function paintedProgress(streams: Streams, now: () => number): Progress {
       paint()
     },
     item: (id, label, done, total, status) => tally.update({ id, label, done, total, status }),
-    line: (text) =>
-      timer === undefined ? output.write(`${makeVisible(text)}\n`) : paint(`${makeVisible(text)}\n`),
+    line: (text) => say(`${makeVisible(text)}\n`),
+    success: (text) => say(successLine(output, text)),
     event() {},
     finish,
   }

@@ -1,7 +1,7 @@
 import { makeVisible } from '../internal/control-characters.ts'
 import type { Progress } from './progress.ts'
 import { Tally } from './progress-tally.ts'
-import type { Output } from './streams.ts'
+import { type Output, successLine } from './streams.ts'
 
 /** A log is read later: more lines than this bury what matters. */
 const LINE_INTERVAL_MS = 10_000
@@ -24,6 +24,7 @@ export function plainProgress(output: Output, now: () => number): Progress {
       if (now() - printedAt >= LINE_INTERVAL_MS) print()
     },
     line: (text) => output.write(`${makeVisible(text)}\n`),
+    success: (text) => output.write(successLine(output, text)),
     event() {},
     finish() {},
   }

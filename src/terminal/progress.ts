@@ -26,6 +26,8 @@ export interface Progress {
   item(id: string, label: string, done: number, total?: number, status?: string): void
   /** A line that stays. In JSON a `message`. */
   line(text: string): void
+  /** A line that stays and says that something came out well: marked for people. */
+  success(text: string): void
   /** An object of the caller's own kind, for JSON only. */
   event(json: Readonly<Record<string, unknown>>): void
   /** Takes what was painted off the screen and gives the cursor back. Safe to call twice, needed on failure too. */
@@ -46,4 +48,4 @@ export function createProgress(mode: ProgressMode, streams: Streams, now: () => 
   }
 }
 
-const SILENT: Progress = { phase() {}, item() {}, line() {}, event() {}, finish() {} }
+const SILENT: Progress = { phase() {}, item() {}, line() {}, success() {}, event() {}, finish() {} }

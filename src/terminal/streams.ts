@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
+import { makeVisible } from '../internal/control-characters.ts'
 import { createStyle, type Environment, isCI, type Style, usesColor } from './color.ts'
 
 /** Assumed where a stream does not know its width. */
@@ -67,6 +68,11 @@ export function createStreams(stdio: Stdio, environment: Environment): Streams {
       restores.clear()
     },
   }
+}
+
+/** A line that says what came out well. */
+export function successLine({ style }: Output, text: string): string {
+  return `${style.green('✓')} ${makeVisible(text)}\n`
 }
 
 function createOutput(open: () => Terminal, environment: Environment): Output {

@@ -35,8 +35,8 @@ server has a credential for. A name on the server has a tag, and the tag is not 
     try {
       const image = await createImage(api, request, (state) => showState(progress, state), signal)
       if (image.state === 'active') {
-        progress.line(`✓ Image ${image.name} successfully created`)
-        progress.line(`✓ Use '${image.reference}' to create a new sandbox using this image`)
+        progress.success(`Image ${image.name} successfully created`)
+        progress.success(`Use '${image.reference}' to create a new sandbox using this image`)
       }
       progress.finish()
       if (format.kind !== 'table' || quiet) {

@@ -1,8 +1,7 @@
 import { type Pushed, pushImage } from '../../operations/push/push-image.ts'
 import type { Session } from '../../ports/credentials.ts'
-import { createProgress } from '../../terminal/progress.ts'
+import { createProgress, type Progress } from '../../terminal/progress.ts'
 import { printRecords } from '../../terminal/records.ts'
-import type { Output } from '../../terminal/streams.ts'
 import { defineCommand } from '../command.ts'
 import { entrypoint, labels, name, timeout, wait } from '../options/image.ts'
 import { choice, flag, required, text } from '../options/kinds.ts'
@@ -81,8 +80,10 @@ export default defineCommand({
         pushView(shown),
         signal,
       )
-      shown.finish()
-      if (!pushed) return await printRecords(streams.stdout, planRecord(plan), PLAN, { format })
+      if (!pushed) {
+        shown.finish()
+        return await printRecords(streams.stdout, planRecord(plan), PLAN, { format })
+      }
       await report(pushed)
     } finally {
       shown.finish()
@@ -93,7 +94,8 @@ export default defineCommand({
       const { digestFile, metadataFile } = options
       if (digestFile) await context.writeFile(digestFile, `${result.digest}\n`)
       if (metadataFile) await context.writeFile(metadataFile, toJson(result))
-      if (!quiet) showSuccess(streams.stderr, await context.session(), result)
+      if (!quiet) showSuccess(shown, await context.session(), result)
+      shown.finish()
       if (format.kind === 'table') streams.stdout.write(`${result.pinned}\n`)
       else await printRecords(streams.stdout, result, PUSHED, { format })
     }
@@ -116,14 +118,13 @@ function record({ entrypoint, labels, description, visibility }: RecordOptions) 
   }
 }
 
-function showSuccess(output: Output, session: Session, result: PushRecord): void {
+function showSuccess(shown: Progress, session: Session, result: PushRecord): void {
   const tag = result.name.slice(result.name.lastIndexOf(':') + 1)
-  const done = output.style.green('✓')
   const where = session.profile ?? new URL(session.server).host
-  output.write(`${tag}: digest: ${result.digest} size: ${result.size}\n`)
-  output.write(`${done} Successfully pushed ${result.name} to ${where}\n`)
+  shown.line(`${tag}: digest: ${result.digest} size: ${result.size}`)
+  shown.success(`Successfully pushed ${result.name} to ${where}`)
   if (result.state !== 'active') return
-  output.write(`${done} Use '${result.reference}' to create a new sandbox using this image\n`)
+  shown.success(`Use '${result.reference}' to create a new sandbox using this image`)
 }
 
 function toJson(value: object): string {

@@ -54,7 +54,7 @@ const STATE_LABELS: Readonly<Record<Image['state'], string>> = {
 /** Shows a state that an image passes through as a phase: its label, the step, and why it is not going on. */
 export function showState(progress: Progress, { state, step, reason }: Image): void {
   progress.event({ event: 'state', state, step, reason })
-  // The command ends with the reason then.
-  if (state === 'error') return
+  // The command itself says how it ended.
+  if (state === 'error' || state === 'active') return
   progress.phase([STATE_LABELS[state], step, reason?.message].filter(Boolean).join(': '))
 }

@@ -1,5 +1,6 @@
 import type { PushEvent } from '../../operations/push/events.ts'
 import type { Progress } from '../../terminal/progress.ts'
+import { showState } from './image-record.ts'
 
 /** docker's words for what a layer is done with. */
 const FINISHED = { pushed: 'Pushed', exists: 'Layer already exists', mounted: 'Mounted' } as const
@@ -27,15 +28,7 @@ export function pushView(progress: Progress): (event: PushEvent) => void {
       case 'note':
         return progress.line(event.message)
       case 'state':
-        if (event.image.state !== 'active') progress.line(stateLine(event.image))
-        return
+        return showState(progress, event.image)
     }
   }
-}
-
-function stateLine({ state, step, reason }: Extract<PushEvent, { type: 'state' }>['image']): string {
-  const doing = step ? `: ${step}` : ''
-  return reason?.retryable
-    ? `${state}${doing} (${reason.message}; the server tries again)`
-    : `${state}${doing}`
 }
