@@ -3,10 +3,11 @@ import { FileCredentialStore } from '../auth/file-credentials.ts'
 import { resolveLogin, resolveSession, resolveTarget, type Target } from '../auth/session.ts'
 import { cacheDir, configDir, home, serverDataDir } from '../config/paths.ts'
 import { ProfileStore, profileNameFor } from '../config/profiles.ts'
-import type { EngineEnvironment } from '../engine/environment.ts'
+import type { EngineChoice, EngineEnvironment } from '../engine/environment.ts'
 import { ImgctlError } from '../errors/error.ts'
 import type { BlobCache } from '../ports/blob-cache.ts'
 import type { CredentialStore, Session } from '../ports/credentials.ts'
+import type { Probes } from '../ports/diagnosis.ts'
 import type { Engine } from '../ports/engine.ts'
 import type { OpenRepository } from '../ports/registry.ts'
 import type { Server } from '../ports/server.ts'
@@ -17,6 +18,7 @@ import type { Streams } from '../terminal/streams.ts'
 import type { Host } from './host.ts'
 import { once } from './once.ts'
 import { writeOutputFile } from './output-file.ts'
+import { newerNodeForServer } from './server-node.ts'
 import { VERSION } from './version.ts'
 
 /** The options that every command has. */
@@ -63,6 +65,8 @@ export interface CommandContext {
   readonly blobCache: () => Promise<BlobCache>
   /** @throws ImgctlError UNSUPPORTED when this Node cannot run the server; and as startServer */
   readonly startServer: (settings: ChosenSettings) => Promise<RunningServer>
+  /** What `imgctl doctor` looks at. */
+  readonly probes: (engine: EngineChoice) => Promise<Probes>
   /** @throws ImgctlError INPUT_REQUIRED naming `flag` when nobody can be asked */
   readonly confirm: (question: string, flag: string) => Promise<boolean>
   /** A secret, typed unseen. @throws as `confirm` */
@@ -105,7 +109,7 @@ export function createContext(host: Host, flags: GlobalFlags): CommandContext {
       hint: `answer with ${flag}`,
     })
   }
-  return {
+  const context: CommandContext = {
     version: VERSION,
     runtime: host.runtime,
     streams,
@@ -160,21 +164,21 @@ export function createContext(host: Host, flags: GlobalFlags): CommandContext {
       return askSecret(streams, question, signal)
     },
     writeFile: (path, text) => writeOutputFile(path, text),
+    probes: async (choice) => {
+      const { createProbes } = await import('./probes.ts')
+      return createProbes(context, engineEnvironment(environment), choice)
+    },
     close: async () => {
       await Promise.all(closers.map((close) => close()))
     },
   }
+  return context
 }
 
-/** `node:sqlite` without a flag, and the libraries of the server. */
-const SERVER_NODE = { major: 22, minor: 13 }
-
 function assertServerNode(version: string): void {
-  const [major = 0, minor = 0] = version.split('.').map(Number)
-  const { major: wanted, minor: wantedMinor } = SERVER_NODE
-  if (major > wanted || (major === wanted && minor >= wantedMinor)) return
-  const needed = `${wanted}.${wantedMinor}`
-  throw new ImgctlError('UNSUPPORTED', `imgctl serve needs Node.js ${needed} or newer, this is ${version}`, {
+  const needed = newerNodeForServer(version)
+  if (needed === undefined) return
+  throw new ImgctlError('UNSUPPORTED', `imgctl serve needs ${needed}, this is ${version}`, {
     hint: 'every other command runs on this one; for the server: npx -p node@24 -p imgctl imgctl serve',
   })
 }

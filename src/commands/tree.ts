@@ -109,5 +109,10 @@ export const TREE: readonly (CommandNode | GroupNode)[] = [
     heading: ACCOUNT,
     commands: PROFILE,
   },
+  {
+    name: 'doctor',
+    summary: 'find what is wrong with the engine, the server or the login',
+    load: () => import('./doctor.ts'),
+  },
   { name: 'version', summary: 'print versions', load: () => import('./version.ts') },
 ]

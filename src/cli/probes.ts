@@ -1,0 +1,123 @@
+import { constants } from 'node:fs'
+import { access, stat, statfs } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { dockerCredentials } from '../auth/docker/docker-credentials.ts'
+import { FileCredentialStore } from '../auth/file-credentials.ts'
+import { isLoopback } from '../config/server-url.ts'
+import type { EngineChoice, EngineEnvironment } from '../engine/environment.ts'
+import { proxyFor, proxyUrl, proxyVariables } from '../internal/proxy-environment.ts'
+import type { CredentialStore } from '../ports/credentials.ts'
+import type { DiskSpace, PrivatePath, Probes, ProxySettings } from '../ports/diagnosis.ts'
+import type { CommandContext } from './context.ts'
+import { newerNodeForServer } from './server-node.ts'
+
+type Parts = Pick<
+  CommandContext,
+  | 'runtime'
+  | 'environment'
+  | 'serverDataDir'
+  | 'credentials'
+  | 'target'
+  | 'session'
+  | 'server'
+  | 'connect'
+  | 'openRepository'
+>
+
+/** What `imgctl doctor` looks at, by the parts that the other commands use. */
+export function createProbes(parts: Parts, engines: EngineEnvironment, choice: EngineChoice): Probes {
+  const { environment, runtime } = parts
+  return {
+    runtime,
+    newerNodeForServer: newerNodeForServer(runtime.node),
+    engines: async (signal) => {
+      const { surveyEngines } = await import('../engine/survey.ts')
+      return surveyEngines(engines, choice, signal)
+    },
+    target: async () => {
+      const { server } = await parts.target()
+      return { server, isLocal: isLoopback(server) }
+    },
+    serverConfig: async (signal) => {
+      const { server } = await parts.target()
+      return (await parts.connect(server, undefined)).config(signal)
+    },
+    session: parts.session,
+    server: parts.server,
+    openRepository: parts.openRepository,
+    credentialStore: async () => {
+      const store = parts.credentials()
+      return { kind: store.kind, paths: await privatePaths(store, engines.platform) }
+    },
+    dockerCredentials: async () => {
+      const credentials = dockerCredentials(engines)
+      return { file: credentials.file, helpers: await credentials.helpers() }
+    },
+    proxy: async () => proxySettings(environment, await serverOf(parts)),
+    extraCertificates: async () => {
+      const file = environment['NODE_EXTRA_CA_CERTS']
+      return file ? { file, isReadable: await isReadable(file) } : undefined
+    },
+    trustsEveryCertificate: environment['NODE_TLS_REJECT_UNAUTHORIZED'] === '0',
+    dataDisk: () => diskSpace(parts.serverDataDir),
+  }
+}
+
+/** Undefined when it cannot be told: the check of the server says why. */
+async function serverOf({ target }: Parts): Promise<string | undefined> {
+  return target().then(
+    ({ server }) => server,
+    () => undefined,
+  )
+}
+
+/** Windows keeps permissions in another way: there the user's folder is the protection. */
+async function privatePaths(store: CredentialStore, platform: NodeJS.Platform): Promise<PrivatePath[]> {
+  if (!(store instanceof FileCredentialStore) || platform === 'win32') return []
+  const wanted = [
+    { path: dirname(store.file), wanted: 0o700 },
+    { path: store.file, wanted: 0o600 },
+  ]
+  const present = wanted.map(async (path) => {
+    const found = await stat(path.path).catch(() => undefined)
+    return found ? [{ ...path, mode: found.mode & 0o777 }] : []
+  })
+  return (await Promise.all(present)).flat()
+}
+
+function proxySettings(environment: Parts['environment'], server: string | undefined): ProxySettings {
+  const variables = proxyVariables(environment)
+  const proxies = variables.filter(({ name }) => name.toUpperCase() !== 'NO_PROXY')
+  const unusable = proxies.filter((variable) => !printableProxy(variable)).map(({ name }) => name)
+  return {
+    variables: variables.map((variable) =>
+      proxies.includes(variable)
+        ? { ...variable, value: printableProxy(variable) ?? '(not shown)' }
+        : variable,
+    ),
+    unusable,
+    used: server === undefined ? undefined : proxyFor(new URL(server), environment)?.name,
+  }
+}
+
+/** A proxy without the user and password that it may have; undefined when it is none. */
+function printableProxy(variable: Parameters<typeof proxyUrl>[0]): string | undefined {
+  try {
+    const { protocol, host } = proxyUrl(variable)
+    return `${protocol}//${host}`
+  } catch {
+    return undefined
+  }
+}
+
+async function isReadable(file: string): Promise<boolean> {
+  return access(file, constants.R_OK).then(
+    () => true,
+    () => false,
+  )
+}
+
+async function diskSpace(folder: string): Promise<DiskSpace | undefined> {
+  const disk = await statfs(folder).catch(() => undefined)
+  return disk && { folder, freeBytes: disk.bavail * disk.bsize }
+}
