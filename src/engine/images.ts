@@ -86,7 +86,7 @@ async function knownNames(engine: EngineConnection, signal?: AbortSignal): Promi
   }
 }
 
-function readImage(image: Fields): EngineImage {
+export function readImage(image: Fields): EngineImage {
   const config = asFields(image['Config'])
   return {
     id: readDigest(stringAt(image, 'Id')),
@@ -109,7 +109,7 @@ function readPlatform(image: Fields): Platform {
 }
 
 /** Some Podman versions write ids without the algorithm. */
-function readDigest(text: string | undefined): Digest {
+export function readDigest(text: string | undefined): Digest {
   const digest = text?.includes(':') ? text : `sha256:${text}`
   if (isDigest(digest)) return digest
   throw new ImgctlError('ENGINE_ERROR', 'the engine describes an image without a digest')

@@ -1,12 +1,13 @@
 import { ImgctlError } from '../errors/error.ts'
-import { makeVisible } from '../internal/control-characters.ts'
 import { type Digest, isDigest } from '../oci/digest.ts'
-import type { EngineAuth, EnginePush, EnginePushProgress } from '../ports/engine.ts'
+import type { EngineAuth, EnginePush } from '../ports/engine.ts'
 import type { EngineConnection } from './connection.ts'
-import { asFields, numberAt, stringAt } from './json-fields.ts'
+import { asFields, stringAt } from './json-fields.ts'
+import { readProgress } from './layer-progress.ts'
 import { splitTarget } from './names.ts'
 import { type EngineEvent, readEvents } from './ndjson.ts'
 import { pushFailure } from './push-failure.ts'
+import { encodeAuth } from './registry-auth.ts'
 
 export type PushOptions = Parameters<EnginePush['pushImage']>[2]
 
@@ -49,16 +50,6 @@ export async function pushImage(
 }
 
 /**
- * The value of X-Registry-Auth: base64url with padding, which Go's decoder wants; `{}` for no credentials.
- * https://docs.docker.com/reference/api/engine/#section/Authentication
- */
-export function encodeAuth(auth: EngineAuth | undefined): string {
-  const { username, password, registry } = auth ?? {}
-  const json = JSON.stringify(auth ? { username, password, serveraddress: registry } : {})
-  return Buffer.from(json).toString('base64').replaceAll('+', '-').replaceAll('/', '_')
-}
-
-/**
  * The digest of a push that is done. Docker's classic store says it as `aux`; the containerd store and Podman only
  * in the last status, `TAG: digest: DIGEST size: N`; some Podman versions say both.
  */
@@ -69,18 +60,4 @@ function pushedDigest(event: EngineEvent, tag: string): Digest | undefined {
   const prefix = `${tag}: digest: `
   const digest = status?.startsWith(prefix) ? status.slice(prefix.length).split(' ')[0] : undefined
   return digest !== undefined && isDigest(digest) ? digest : undefined
-}
-
-function readProgress(event: EngineEvent): EnginePushProgress | undefined {
-  const layer = stringAt(event, 'id')
-  const status = stringAt(event, 'status')
-  if (layer === undefined || status === undefined) return undefined
-  const detail = asFields(event['progressDetail'])
-  const [current, total] = [numberAt(detail, 'current'), numberAt(detail, 'total')]
-  return {
-    layer: makeVisible(layer),
-    status: makeVisible(status),
-    ...(current === undefined ? {} : { current }),
-    ...(total === undefined ? {} : { total }),
-  }
 }

@@ -1,6 +1,16 @@
 import type { Readable } from 'node:stream'
 import type { Digest } from '../oci/digest.ts'
 import type { Platform } from '../oci/platform.ts'
+import type {
+  EngineCatalog,
+  EngineContainers,
+  EngineDisk,
+  EngineNaming,
+  EngineRemoval,
+} from './engine-catalog.ts'
+import type { EngineCommit, EngineImport, EnginePull, EngineSearch } from './engine-intake.ts'
+import type { EngineExports, EngineHistory, EngineLoad } from './engine-transfer.ts'
+import type { RegistryCredentials } from './registry-credentials.ts'
 
 /** What kind of engine answers, and how it keeps images: that decides the cheapest transport. */
 export interface EngineInfo {
@@ -27,15 +37,11 @@ export interface EngineImage {
   readonly cmd: readonly string[]
 }
 
-/** Registry credentials for one push, sent to the engine in `X-Registry-Auth`. */
-export interface EngineAuth {
-  readonly username: string
-  readonly password: string
-  readonly registry: string
-}
+/** Credentials for one registry, sent to the engine in `X-Registry-Auth`. */
+export type EngineAuth = RegistryCredentials & { readonly registry: string }
 
-/** What the engine says of one layer while it pushes. Unknown byte counts are left out. */
-export interface EnginePushProgress {
+/** What the engine says of one layer while it pushes or pulls. Unknown byte counts are left out. */
+export interface EngineLayerProgress {
   readonly layer: string
   readonly status: string
   readonly current?: number
@@ -77,9 +83,24 @@ export interface EnginePush {
       /** false: the registry speaks plain HTTP. Docker engines decide that themselves; Podman is told. */
       readonly secure?: boolean
       readonly signal?: AbortSignal
-      readonly onProgress?: (progress: EnginePushProgress) => void
+      readonly onProgress?: (progress: EngineLayerProgress) => void
     },
   ): Promise<{ readonly digest: Digest }>
 }
 
-export interface Engine extends EngineImages, EngineExport, EnginePush {}
+export interface Engine
+  extends EngineImages,
+    EngineExport,
+    EngineExports,
+    EngineLoad,
+    EngineHistory,
+    EnginePush,
+    EnginePull,
+    EngineCatalog,
+    EngineContainers,
+    EngineDisk,
+    EngineNaming,
+    EngineRemoval,
+    EngineImport,
+    EngineCommit,
+    EngineSearch {}

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { encodeAuth } from '../../src/engine/push.ts'
-import type { EnginePushProgress } from '../../src/ports/engine.ts'
+import { encodeAuth } from '../../src/engine/registry-auth.ts'
+import type { EngineLayerProgress } from '../../src/ports/engine.ts'
 import { type Answer, dieAfter, events, json, scriptedEngine } from './scripted-engine.ts'
 
 const DIGEST = `sha256:${'d'.repeat(64)}`
@@ -101,7 +101,7 @@ describe('credentials', () => {
 })
 
 test('progress is told layer by layer', async () => {
-  const progress: EnginePushProgress[] = []
+  const progress: EngineLayerProgress[] = []
   const { engine } = await pushing(
     events(
       { status: 'The push refers to repository [x]' },

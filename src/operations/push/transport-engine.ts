@@ -1,5 +1,5 @@
 import { type Descriptor, parseManifest } from '../../oci/manifest.ts'
-import type { EnginePush, EnginePushProgress } from '../../ports/engine.ts'
+import type { EngineLayerProgress, EnginePush } from '../../ports/engine.ts'
 import type { LayerStatus, PushEvent } from './events.ts'
 import { newStagingTag, sweepStagingTags } from './staging-tag.ts'
 import type { TransferJob, Transferred } from './transfer.ts'
@@ -61,7 +61,7 @@ const STATUS: Readonly<Record<string, LayerStatus>> = {
   'Layer already exists': 'exists',
 }
 
-function layerEvent({ layer, status, current, total }: EnginePushProgress): PushEvent {
+function layerEvent({ layer, status, current, total }: EngineLayerProgress): PushEvent {
   const known = status.startsWith('Mounted from') ? 'mounted' : STATUS[status]
   return { type: 'layer', label: layer, status: known ?? 'pushing', done: current ?? 0, total }
 }

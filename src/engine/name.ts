@@ -1,0 +1,33 @@
+import { familiarName, parseReference, referenceError } from '../oci/reference.ts'
+import type { EngineConnection } from './connection.ts'
+import { inspectImage, notFound } from './images.ts'
+import { engineName } from './names.ts'
+
+/** A name that is to be given, in two parts. @throws ImgctlError NAME_INVALID, also with a digest */
+export function splitName(target: string): { readonly repository: string; readonly tag: string } {
+  const reference = parseReference(target)
+  if (reference.digest !== undefined) {
+    const rule = 'a name that you give has a tag, not a digest'
+    throw referenceError(target, { rule, position: target.indexOf('@') })
+  }
+  return { repository: familiarName(reference), tag: reference.tag ?? 'latest' }
+}
+
+/** As EngineNaming.nameImage. */
+export async function nameImage(
+  engine: EngineConnection,
+  source: string,
+  target: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { repository, tag } = splitName(target)
+  // Says which names may have been meant when there is no such image.
+  await inspectImage(engine, source, signal)
+  await engine.send({
+    method: 'POST',
+    path: `/images/${engineName(source)}/tag`,
+    query: { repo: repository, tag },
+    signal,
+    refusal: notFound(source),
+  })
+}
