@@ -1,4 +1,5 @@
-import { IncomingMessage, STATUS_CODES } from 'node:http'
+import { IncomingMessage, type OutgoingHttpHeaders, STATUS_CODES } from 'node:http'
+import type { Duplex, Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { inspect } from 'node:util'
 import type Docker from 'dockerode'
@@ -11,15 +12,22 @@ import type { EngineChoice, EngineEnvironment } from './environment.ts'
 import { locate } from './locate.ts'
 import { basePath, type Probed, probe } from './probe.ts'
 import { engineGone, type FailedPlace, noEngine } from './unreachable.ts'
+import { requestUpgrade } from './upgrade.ts'
 
 /** One request to the engine's API. https://docs.docker.com/reference/api/engine/ */
 export interface EngineCall {
   readonly method: 'GET' | 'POST' | 'DELETE'
   /** Without the version: `/images/app:1/json`. Names in it must have been checked: it is sent as it is. */
   readonly path: string
-  readonly query?: Readonly<Record<string, string>>
+  /** A list is sent as one parameter for each of its values. */
+  readonly query?: Readonly<Record<string, string | readonly string[]>>
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>
   /** The value of X-Registry-Auth. */
   readonly registryAuth?: string
+  /** The value of X-Registry-Config. */
+  readonly registryConfig?: string
+  /** The body, a tar. When it errors the request ends with that error as its cause. The caller destroys it. */
+  readonly body?: Readable
   readonly signal?: AbortSignal | undefined
   /** A better error for an answer that is no success; ENGINE_ERROR otherwise. */
   readonly refusal?: (status: number, message: string) => ImgctlError | undefined
@@ -60,13 +68,15 @@ export class EngineConnection {
   readonly endpoint: Endpoint
   readonly product: Probed['product']
   readonly apiVersion: string
+  readonly builderVersion: Probed['builderVersion']
   readonly #agent: EngineAgent
   #docker: Promise<Docker> | undefined
 
-  constructor(endpoint: Endpoint, agent: EngineAgent, { product, apiVersion }: Probed) {
+  constructor(endpoint: Endpoint, agent: EngineAgent, { product, apiVersion, builderVersion }: Probed) {
     this.endpoint = endpoint
     this.product = product
     this.apiVersion = apiVersion
+    this.builderVersion = builderVersion
     this.#agent = agent
   }
 
@@ -88,13 +98,44 @@ export class EngineConnection {
    *   the signal's reason
    */
   async open(call: EngineCall): Promise<EngineBody> {
+    const response = await this.#dial(call, describe(call))
+    return this.#accepted(call, response)
+  }
+
+  /**
+   * Sends a POST that turns its connection into one of another protocol, and answers that connection.
+   *
+   * @throws as `open`; UNSUPPORTED when the engine answers without the other protocol
+   */
+  async upgrade(call: Omit<EngineCall, 'method' | 'body'>, protocol: string): Promise<Duplex> {
+    const post = { ...call, method: 'POST' } as const
+    const during = describe(post)
+    const { signal } = call
+    signal?.throwIfAborted()
+    const answer = await requestUpgrade({
+      ...{ agent: this.#agent, path: this.#path(call.path), protocol, signal },
+      headers: { ...defaultHeaders(this.endpoint), ...outgoing(call.headers) },
+    }).catch((error: unknown) => {
+      signal?.throwIfAborted()
+      throw engineGone(this.endpoint, during, error)
+    })
+    if (!(answer instanceof IncomingMessage)) return answer
+    const body = await this.#accepted(post, answer)
+    body.destroy()
+    throw new ImgctlError('UNSUPPORTED', `the engine at ${this.endpoint.host} does not speak ${protocol}`)
+  }
+
+  async #accepted(call: EngineCall, response: IncomingMessage): Promise<EngineBody> {
     const during = describe(call)
-    const response = await this.#dial(call, during)
     const body = new EngineBody(response, this.endpoint, during, call.signal)
     const status = response.statusCode ?? 0
     if (status >= 200 && status < 300) return body
     const message = await refusalMessage(body)
     throw call.refusal?.(status, message) ?? this.#refused(during, status, message)
+  }
+
+  #path(path: string): string {
+    return `${basePath(this.endpoint)}/v${this.apiVersion}${path}`
   }
 
   async #dial(call: EngineCall, during: string): Promise<IncomingMessage> {
@@ -104,14 +145,17 @@ export class EngineConnection {
     const options = {
       method: call.method,
       // docker-modem writes the query after a question mark at the end.
-      path: `${basePath(this.endpoint)}/v${this.apiVersion}${call.path}${call.query ? '?' : ''}`,
+      path: `${this.#path(call.path)}${call.query ? '?' : ''}`,
       // `_body` empty: docker-modem would send the query once more as the body of a POST.
       options: { _query: call.query ?? {}, _body: {} },
       // Also for short answers: otherwise docker-modem never answers when the engine dies half way.
       isStream: true,
       statusCodes: EVERY_STATUS,
       ...(call.signal ? { abortSignal: call.signal } : {}),
+      ...(call.headers ? { headers: { ...defaultHeaders(this.endpoint), ...outgoing(call.headers) } } : {}),
       ...(call.registryAuth ? { authconfig: { base64: call.registryAuth } } : {}),
+      ...(call.registryConfig ? { registryconfig: { base64: call.registryConfig } } : {}),
+      ...(call.body ? { file: call.body } : {}),
     }
     try {
       return await new Promise((resolve, reject) => {
@@ -145,11 +189,7 @@ async function loadDocker(endpoint: Endpoint, agent: EngineAgent): Promise<Docke
     socketPath: 'agent',
     // docker-modem takes these from DOCKER_HOST and its kin unless they are there.
     ...{ host: undefined, ca: undefined, cert: undefined, key: undefined, timeout: undefined },
-    headers: {
-      ...(endpoint.kind === 'tcp' ? { Host: `${endpoint.hostname}:${endpoint.port}` } : {}),
-      // docker-modem prints a request's headers under DEBUG=modem, X-Registry-Auth with them.
-      [inspect.custom]: () => '(not shown)',
-    },
+    headers: defaultHeaders(endpoint),
   } as const
   try {
     return new Dockerode(settings)
@@ -159,6 +199,20 @@ async function loadDocker(endpoint: Endpoint, agent: EngineAgent): Promise<Docke
       cause,
     })
   }
+}
+
+function defaultHeaders(endpoint: Endpoint): Record<string, string> {
+  return {
+    ...(endpoint.kind === 'tcp' ? { Host: `${endpoint.hostname}:${endpoint.port}` } : {}),
+    // docker-modem prints a request's headers under DEBUG=modem, credentials with them.
+    ...{ [inspect.custom]: () => '(not shown)' },
+  }
+}
+
+function outgoing(headers: EngineCall['headers'] = {}): OutgoingHttpHeaders {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, typeof value === 'string' ? value : [...value]]),
+  )
 }
 
 /** The request in words, without its query. */

@@ -22,8 +22,9 @@ const SHOWN_LENGTH = 200
 export async function* readEvents(
   stream: Readable,
   failure: (message: string) => Error,
+  maxLineLength = MAX_LINE_LENGTH,
 ): AsyncGenerator<EngineEvent, void, undefined> {
-  for await (const line of readLines(stream)) {
+  for await (const line of readLines(stream, maxLineLength)) {
     if (line.trim() === '') continue
     const event = parseEvent(line)
     const message = reportedError(event)
@@ -32,16 +33,16 @@ export async function* readEvents(
   }
 }
 
-async function* readLines(stream: Readable): AsyncGenerator<string, void, undefined> {
+async function* readLines(stream: Readable, limit: number): AsyncGenerator<string, void, undefined> {
   const decoder = new TextDecoder()
   let rest = ''
   for await (const chunk of untilEnd(stream)) {
     const lines = decoder.decode(chunk, { stream: true }).split('\n')
     lines[0] = rest + lines[0]
     rest = lines.pop() ?? ''
-    if (rest.length > MAX_LINE_LENGTH) throw tooLong()
+    if (rest.length > limit) throw tooLong(limit)
     for (const line of lines) {
-      if (line.length > MAX_LINE_LENGTH) throw tooLong()
+      if (line.length > limit) throw tooLong(limit)
       yield line
     }
   }
@@ -87,6 +88,6 @@ function reportedError({ error, errorDetail }: EngineEvent): string | undefined 
   return errorDetail === undefined || errorDetail === null ? undefined : 'the engine gave no reason'
 }
 
-function tooLong(): ImgctlError {
-  return new ImgctlError('ENGINE_ERROR', `the engine wrote a line of more than ${MAX_LINE_LENGTH} characters`)
+function tooLong(limit: number): ImgctlError {
+  return new ImgctlError('ENGINE_ERROR', `the engine wrote a line of more than ${limit} characters`)
 }

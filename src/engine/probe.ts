@@ -13,6 +13,8 @@ export interface Probed {
   readonly product: 'docker' | 'podman'
   /** The API version to speak with it. */
   readonly apiVersion: string
+  /** The builder that the engine wants to be used: `2` is BuildKit. Older engines say nothing. */
+  readonly builderVersion: '1' | '2' | undefined
 }
 
 /**
@@ -33,7 +35,9 @@ export async function probe(endpoint: Endpoint, agent: EngineAgent, signal?: Abo
   const product = ping.headers['libpod-api-version'] === undefined ? 'docker' : 'podman'
   const isNewer = compareApiVersions(newest, OUR_API_VERSION) > 0
   const oldest = isNewer ? await oldestVersion(endpoint, agent, limited) : undefined
-  return { product, apiVersion: negotiateApiVersion(newest, oldest) }
+  const builder = ping.headers['builder-version']
+  const builderVersion = builder === '1' || builder === '2' ? builder : undefined
+  return { product, apiVersion: negotiateApiVersion(newest, oldest), builderVersion }
 }
 
 async function oldestVersion(

@@ -1,0 +1,52 @@
+import type { ImgctlError } from '../../errors/error.ts'
+import { asFields, stringAt } from '../json-fields.ts'
+import { readEvents } from '../ndjson.ts'
+import { buildCall } from './build-call.ts'
+import type { BuildRun } from './buildkit.ts'
+import { ClassicSteps } from './classic-steps.ts'
+import { buildFailure } from './failure.ts'
+import {
+  baseRegistries,
+  credentialsByHost,
+  encodeRegistryConfig,
+  onlyLoopbackRegistries,
+} from './registries.ts'
+import { SecretMask } from './secret-mask.ts'
+import { BuildSteps } from './steps.ts'
+
+/**
+ * Builds with Docker's classic builder or Podman's. Closing the request cancels the build.
+ *
+ * @returns the image id that the engine said
+ * @throws ImgctlError as EngineBuild.build
+ */
+export async function buildClassically({
+  engine,
+  request,
+  context,
+  onEvent,
+  signal,
+}: BuildRun): Promise<string | undefined> {
+  const buildSteps = new BuildSteps(new SecretMask(), onEvent)
+  const steps = new ClassicSteps(buildSteps)
+  const failure = (message: string): ImgctlError => {
+    steps.end('failed')
+    return buildFailure(message, request, buildSteps.failed)
+  }
+  const call = buildCall(request)
+  const tls = engine.product === 'podman' && onlyLoopbackRegistries(request) ? { tlsVerify: 'false' } : {}
+  const body = await engine.open({
+    ...call,
+    query: { ...call.query, version: '1', ...tls },
+    registryConfig: await encodeRegistryConfig(baseRegistries(request), credentialsByHost(request)),
+    ...{ body: context.body, signal },
+    refusal: (_status, message) => failure(message),
+  })
+  let imageId: string | undefined
+  for await (const event of readEvents(body, failure)) {
+    steps.follow(event)
+    imageId = stringAt(asFields(event['aux']), 'ID') ?? imageId
+  }
+  steps.end('done')
+  return imageId
+}
