@@ -1,0 +1,58 @@
+import { realpath, stat } from 'node:fs/promises'
+import { ImgctlError } from '../errors/error.ts'
+import { type ContextDockerfile, type DockerfileSource, findDockerfile } from './context-dockerfile.ts'
+import type { ContextEntry } from './context-entry.ts'
+import { quote, systemCode, unreadable } from './file-error.ts'
+import { type IgnoreFile, readIgnoreFile } from './ignore-file.ts'
+import { walk } from './walk.ts'
+
+export interface ContextOptions {
+  /** The folder to build from; a link to one is followed. */
+  readonly folder: string
+  readonly dockerfile?: DockerfileSource
+  readonly platform?: NodeJS.Platform
+}
+
+/** A folder that an image is built from, with its Dockerfile and ignore file read. */
+export interface BuildContext {
+  /** The real path of the folder. */
+  readonly root: string
+  readonly dockerfile: ContextDockerfile
+  readonly ignoreFile: IgnoreFile
+  /** What `COPY .` has to see, read from the folder anew at every call; see `walk`. */
+  readonly entries: (signal?: AbortSignal) => AsyncGenerator<ContextEntry>
+}
+
+/**
+ * Finds and reads what decides about a build context; the folder itself is read by `entries`.
+ *
+ * @throws ImgctlError FILE_NOT_FOUND, FILE_UNREADABLE, TOO_LARGE (a Dockerfile of megabytes), USAGE (the context
+ *   is no folder, or a bad pattern in the ignore file, with file and line)
+ */
+export async function openContext(options: ContextOptions): Promise<BuildContext> {
+  const root = await contextRoot(options.folder)
+  const dockerfile = await findDockerfile(root, options.dockerfile)
+  const ignoreFile = await readIgnoreFile(root, dockerfile.path, options.platform)
+  const platform = options.platform === undefined ? {} : { platform: options.platform }
+  return {
+    root,
+    dockerfile,
+    ignoreFile,
+    entries: (signal) =>
+      walk(root, ignoreFile.patterns, { ...platform, ...(signal === undefined ? {} : { signal }) }),
+  }
+}
+
+async function contextRoot(folder: string): Promise<string> {
+  const what = `the build context ${quote(folder)}`
+  try {
+    const root = await realpath(folder)
+    if ((await stat(root)).isDirectory()) return root
+  } catch (cause) {
+    if (systemCode(cause) !== 'ENOENT') throw unreadable(what, cause)
+    throw new ImgctlError('FILE_NOT_FOUND', `${what} does not exist`, { cause })
+  }
+  throw new ImgctlError('USAGE', `${what} is not a folder`, {
+    hint: 'the context is the folder to build from; a Dockerfile is named with --dockerfile',
+  })
+}

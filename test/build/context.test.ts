@@ -1,0 +1,69 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { openContext } from '../../src/build/context.ts'
+import type { ContextEntry } from '../../src/build/context-entry.ts'
+import { CONTEXT_CASES, type ContextCase, DOCKERFILE } from './context-cases.ts'
+import { describeEntry } from './list-tar.ts'
+import { makeContext } from './make-context.ts'
+import { type Recorded, readRecordings } from './recorded-contexts.ts'
+
+const root = mkdtempSync(join(tmpdir(), 'imgctl-context-test-'))
+afterAll(() => rmSync(root, { recursive: true, force: true }))
+
+/**
+ * Where BuildKit's client goes wrong and the classic one does not: it makes an empty file of a socket, takes an
+ * ignore file that it cannot read for none, and fails without a reason on a carriage return in a pattern.
+ */
+const AS_CLASSIC: ReadonlySet<string> = new Set([
+  'a socket',
+  'an ignore file that is a folder',
+  'CR alone does not end a line',
+])
+
+const recordings = readRecordings()
+
+test('every case has a recording, and every recording a case', () => {
+  expect(Object.keys(recordings)).toEqual(CONTEXT_CASES.map(({ name }) => name))
+  expect(CONTEXT_CASES.length).toBeGreaterThanOrEqual(60)
+})
+
+test.each(CONTEXT_CASES)('what docker sends: $name', async (each) => {
+  const recording = recordings[each.name]!
+  const expected = AS_CLASSIC.has(each.name) ? recording.classic : recording.buildkit
+  const folder = join(root, String(CONTEXT_CASES.indexOf(each)))
+  await mkdir(folder)
+  await makeContext(folder, each)
+  const listed = await listEntries(folder, each)
+  if (isRefusal(expected)) expect(listed).toEqual({ error: expect.stringMatching(/^USAGE|^FILE_UNREADABLE/) })
+  else expect(listed).toEqual(expected)
+})
+
+async function listEntries(folder: string, each: ContextCase): Promise<Recorded> {
+  try {
+    const context = await openContext({ folder: join(folder, 'context'), ...dockerfileOf(folder, each) })
+    expect(Buffer.from(context.dockerfile.content).toString()).toBe(DOCKERFILE)
+    const lines: string[] = []
+    for await (const entry of context.entries()) lines.push(line(entry))
+    return lines
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return { error: `${error.code}: ${error.message}` }
+    throw error
+  }
+}
+
+function dockerfileOf(folder: string, { dockerfile }: ContextCase) {
+  if (dockerfile === undefined) return {}
+  if (dockerfile === '-') return { dockerfile: { content: Buffer.from(DOCKERFILE) } }
+  return { dockerfile: { path: join(folder, dockerfile) } }
+}
+
+function line({ path, type, mode, size, target }: ContextEntry): string {
+  return describeEntry({ path, type, mode, size, ...(target === undefined ? {} : { target }) })
+}
+
+function isRefusal(recorded: Recorded): recorded is { readonly error: string } {
+  return 'error' in recorded
+}
