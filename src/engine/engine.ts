@@ -1,10 +1,21 @@
-import type { Readable } from 'node:stream'
 import type { Engine } from '../ports/engine.ts'
+import type { EngineBuild } from '../ports/engine-build.ts'
+import { describeImage, listImages } from './catalog.ts'
+import { commitContainer } from './commit.ts'
 import { connect, type EngineConnection } from './connection.ts'
+import { listContainers } from './containers.ts'
+import { imageBytes } from './disk.ts'
 import type { EngineChoice, EngineEnvironment } from './environment.ts'
-import { engineInfo, inspectImage, notFound } from './images.ts'
-import { engineName } from './names.ts'
+import { exportImage, exportImages } from './export.ts'
+import { imageHistory } from './history.ts'
+import { engineInfo, inspectImage } from './images.ts'
+import { importImage } from './import.ts'
+import { loadImages } from './load.ts'
+import { nameImage } from './name.ts'
+import { pullImage } from './pull.ts'
 import { pushImage } from './push.ts'
+import { removeImage } from './remove.ts'
+import { searchImages } from './search.ts'
 import { listTags, tagImage, untagImage } from './tags.ts'
 
 export interface EngineOptions extends EngineChoice {
@@ -15,7 +26,7 @@ export interface EngineOptions extends EngineChoice {
  * The container engine of this user. Lazy: nothing is read or reached before the first call, and each call may
  * throw ENGINE_UNREACHABLE. The engine that answered first is used from then on.
  */
-export function createEngine({ environment, ...choice }: EngineOptions): Engine {
+export function createEngine({ environment, ...choice }: EngineOptions): Engine & EngineBuild {
   let connection: Promise<EngineConnection> | undefined
 
   const connected = async (signal?: AbortSignal): Promise<EngineConnection> => {
@@ -33,20 +44,31 @@ export function createEngine({ environment, ...choice }: EngineOptions): Engine 
     info: async (signal) => engineInfo(await connected(signal), signal),
     inspectImage: async (reference, signal) => inspectImage(await connected(signal), reference, signal),
     exportImage: async (reference, signal) => exportImage(await connected(signal), reference, signal),
+    exportImages: async (references, options) =>
+      exportImages(await connected(options?.signal), references, options),
+    loadImages: async (tar, signal) => loadImages(await connected(signal), tar, signal),
+    imageHistory: async (reference, signal) => imageHistory(await connected(signal), reference, signal),
     tagImage: async (source, target, signal) => tagImage(await connected(signal), source, target, signal),
     untagImage: async (target) => untagImage(await connected(), target),
     listTags: async (prefix, signal) => listTags(await connected(signal), prefix, signal),
     pushImage: async (target, auth, options) =>
       pushImage(await connected(options.signal), target, auth, options),
+    pullImage: async (reference, auth, options) =>
+      pullImage(await connected(options.signal), reference, auth, options),
+    listImages: async (query, signal) => listImages(await connected(signal), query, signal),
+    describeImage: async (reference, signal) => describeImage(await connected(signal), reference, signal),
+    containers: async (signal) => listContainers(await connected(signal), signal),
+    imageBytes: async (signal) => imageBytes(await connected(signal), signal),
+    nameImage: async (source, target, signal) => nameImage(await connected(signal), source, target, signal),
+    removeImage: async (reference, options, signal) =>
+      removeImage(await connected(signal), reference, options, signal),
+    importImage: async (request, signal) => importImage(await connected(signal), request, signal),
+    commitContainer: async (request, signal) => commitContainer(await connected(signal), request, signal),
+    searchImages: async (query, signal) => searchImages(await connected(signal), query, signal),
+    build: async (request, options) => {
+      // gRPC and all that: loaded by those who build.
+      const { buildImage } = await import('./build/build.ts')
+      return buildImage(connected(options?.signal), request, options)
+    },
   }
-}
-
-/** What `docker save` writes. Destroying the stream ends the request in the engine. */
-async function exportImage(
-  engine: EngineConnection,
-  reference: string,
-  signal?: AbortSignal,
-): Promise<Readable> {
-  const path = `/images/${engineName(reference)}/get`
-  return engine.open({ method: 'GET', path, signal, refusal: notFound(reference) })
 }

@@ -1,0 +1,10 @@
+/** The archive that is to be written, uncompressed. */
+export interface ArchiveContent {
+  /** Where the bytes come from. */
+  readonly phase: 'export' | 'download'
+  readonly bytes: AsyncIterable<Uint8Array>
+  /** How many there are; an estimate when an engine makes the archive. */
+  readonly total: number | undefined
+}
+
+export type SaveFormat = 'docker' | 'oci'
