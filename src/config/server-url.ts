@@ -1,4 +1,7 @@
 import { ImgctlError } from '../errors/error.ts'
+import { isLoopback } from '../internal/loopback.ts'
+
+export { isLoopback }
 
 /** Where `imgctl serve` listens when nothing else is said. */
 export const DEFAULT_SERVER = 'http://127.0.0.1:7700'
@@ -23,12 +26,6 @@ export function parseServerUrl(text: string): string {
   if (url.username || url.password) throw invalid('it has a user name or password in it')
   if (url.search || url.hash) throw invalid('it has a query or fragment')
   return `${url.origin}${url.pathname.replace(/\/+$/, '').replace(/\/api$/, '')}`
-}
-
-/** Whether a URL or `host[:port]` means this machine. */
-export function isLoopback(server: string): boolean {
-  const host = server.replace(/^https?:\/\//i, '').replace(/[/?#].*$/, '')
-  return /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i.test(host)
 }
 
 /** The text is not repeated: it may hold a password. */

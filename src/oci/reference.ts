@@ -82,6 +82,11 @@ export function familiarName({ domain, path }: Reference): string {
   return path.startsWith(OFFICIAL_PREFIX) ? path.slice(OFFICIAL_PREFIX.length) : path
 }
 
+/** The familiar name in a reference: `app` of `docker.io/library/app:1`. @throws ImgctlError NAME_INVALID */
+export function repositoryOf(reference: string): string {
+  return familiarName(parseReference(reference))
+}
+
 export function referenceError(text: string, problem: ReferenceProblem): ImgctlError {
   return new ImgctlError(
     'NAME_INVALID',

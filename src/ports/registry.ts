@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Digest } from '../oci/digest.ts'
 import type { Descriptor } from '../oci/manifest.ts'
+import type { RegistryCredentials } from './registry-credentials.ts'
 
 /** Where a repository is, and how to be let in. */
 export interface RepositoryLocation {
@@ -10,7 +11,7 @@ export interface RepositoryLocation {
   readonly secure: boolean
   /** Path without the host: `default/team/app`. */
   readonly repository: string
-  readonly credentials?: { readonly username: string; readonly password: string }
+  readonly credentials?: RegistryCredentials
 }
 
 export interface ManifestContent {

@@ -49,7 +49,8 @@ export class Authorization {
   async header(access: Access, signal?: AbortSignal): Promise<string | undefined> {
     if (this.#challenge === undefined) return undefined
     if (this.#challenge.scheme === 'basic') {
-      return this.#location.credentials && basicAuthorization(this.#location.credentials)
+      const { credentials } = this.#location
+      return credentials && 'password' in credentials ? basicAuthorization(credentials) : undefined
     }
     const token = await this.#token(this.#challenge, this.#scopes(access), signal)
     return `Bearer ${token.value}`
@@ -65,7 +66,8 @@ export class Authorization {
     const challenges = parseChallenges(refused.headers('www-authenticate'))
     const bearer = challenges.find(({ scheme }) => scheme === 'bearer')
     const basic = challenges.find(({ scheme }) => scheme === 'basic')
-    const challenge = bearer ?? (this.#location.credentials ? basic : undefined)
+    const { credentials } = this.#location
+    const challenge = bearer ?? (credentials && 'password' in credentials ? basic : undefined)
     if (challenge === undefined || (challenge === basic && sent !== undefined)) return false
     if (!isSameService(this.#challenge, challenge)) this.#tokens.clear()
     this.#challenge = challenge

@@ -1,10 +1,12 @@
 import type { Dispatcher } from 'undici'
 import { ImgctlError } from '../errors/error.ts'
 import type { RepositoryLocation } from '../ports/registry.ts'
+import type { RegistryCredentials } from '../ports/registry-credentials.ts'
 import type { Challenge } from './challenge.ts'
 import { answerError, protocolError } from './errors.ts'
-import { exchange, type HttpAnswer, parseUrl, readBody } from './http.ts'
+import { exchange, type HttpAnswer, type HttpRequest, parseUrl, readBody } from './http.ts'
 import { isLoopback } from './registry-host.ts'
+import { memoryBody } from './request-body.ts'
 
 /** https://distribution.github.io/distribution/spec/auth/token/: what a token lives when nothing is said. */
 const DEFAULT_LIFE_SECONDS = 60
@@ -13,6 +15,11 @@ const USABLE_SHARE = 0.8
 const MAX_TOKEN_ANSWER_BYTES = 256 * 1024
 /** What may stand in a header: everything else could not have come from a token server in good faith. */
 const HEADER_SAFE = /^[\x21-\x7e]+$/
+
+/** How token servers see us; it is only for their logs. */
+const CLIENT_ID = 'imgctl'
+
+type PasswordCredentials = Extract<RegistryCredentials, { username: string }>
 
 export interface Token {
   readonly value: string
@@ -39,12 +46,14 @@ export interface TokenRequest {
  * @throws ImgctlError AUTH_REQUIRED, FORBIDDEN, REGISTRY_ERROR, REGISTRY_UNREACHABLE
  */
 export async function fetchToken(wanted: TokenRequest): Promise<Token> {
-  const url = tokenUrl(wanted)
   const { credentials, dispatcher, headers, idleMs, signal } = wanted
+  const request =
+    credentials && 'identityToken' in credentials
+      ? refreshRequest(tokenUrl(wanted), credentials.identityToken)
+      : credentialsRequest(tokenUrl(wanted), credentials)
   const answer = await exchange(dispatcher, {
-    method: 'GET',
-    url,
-    headers: { ...headers, ...(credentials ? { authorization: basicAuthorization(credentials) } : {}) },
+    ...request,
+    headers: { ...headers, ...request.headers },
     idleMs,
     signal,
   })
@@ -53,7 +62,37 @@ export async function fetchToken(wanted: TokenRequest): Promise<Token> {
   return { value: token, staleAt: Date.now() + lifeSeconds * 1000 * USABLE_SHARE }
 }
 
-export function basicAuthorization({ username, password }: { username: string; password: string }): string {
+function credentialsRequest(
+  url: URL,
+  credentials: PasswordCredentials | undefined,
+): Pick<HttpRequest, 'method' | 'url' | 'headers'> {
+  const headers: Record<string, string> = credentials
+    ? { authorization: basicAuthorization(credentials) }
+    : {}
+  return { method: 'GET', url, headers }
+}
+
+/** An identity token in its body. https://distribution.github.io/distribution/spec/auth/oauth/ */
+function refreshRequest(
+  url: URL,
+  identityToken: string,
+): Pick<HttpRequest, 'method' | 'url' | 'headers' | 'body'> {
+  const form = new URLSearchParams({
+    grant_type: 'refresh_token',
+    client_id: CLIENT_ID,
+    service: url.searchParams.get('service') ?? '',
+    scope: url.searchParams.getAll('scope').join(' '),
+    refresh_token: identityToken,
+  })
+  return {
+    method: 'POST',
+    url: new URL(url.pathname, url),
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: memoryBody(new TextEncoder().encode(form.toString())),
+  }
+}
+
+export function basicAuthorization({ username, password }: PasswordCredentials): string {
   return `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`
 }
 

@@ -1,3 +1,4 @@
+import type { Digest } from '../../oci/digest.ts'
 import { type Descriptor, parseManifest } from '../../oci/manifest.ts'
 import type { EngineLayerProgress, EnginePush } from '../../ports/engine.ts'
 import type { LayerStatus, PushEvent } from './events.ts'
@@ -31,11 +32,7 @@ export async function transferByEngine(job: TransferJob, engine: EnginePush): Pr
       onProgress: (progress) => onEvent(layerEvent(progress)),
       ...(signal ? { signal } : {}),
     })
-    const { bytes, mediaType } = await repository.readManifest(digest, signal)
-    const manifest = parseManifest(bytes, mediaType)
-    const layers = manifest.kind === 'manifest' ? manifest.layers : []
-    await remember(job, layers)
-    return { descriptor: { mediaType, digest, size: bytes.length }, release }
+    return { descriptor: await pushedDescriptor(job, digest), release }
   } catch (error) {
     await release()
     throw error
@@ -45,6 +42,14 @@ export async function transferByEngine(job: TransferJob, engine: EnginePush): Pr
       onEvent({ type: 'note', message: `the engine keeps ${target} until the next push: ${error.message}` })
     })
   }
+}
+
+/** What the engine pushed, as the registry has it; its layers are remembered for the next push. */
+export async function pushedDescriptor(job: TransferJob, digest: Digest): Promise<Descriptor> {
+  const { bytes, mediaType } = await job.repository.readManifest(digest, job.signal)
+  const manifest = parseManifest(bytes, mediaType)
+  await remember(job, manifest.kind === 'manifest' ? manifest.layers : [])
+  return { mediaType, digest, size: bytes.length }
 }
 
 async function remember({ cache, source }: TransferJob, layers: readonly Descriptor[]): Promise<void> {
@@ -61,7 +66,7 @@ const STATUS: Readonly<Record<string, LayerStatus>> = {
   'Layer already exists': 'exists',
 }
 
-function layerEvent({ layer, status, current, total }: EngineLayerProgress): PushEvent {
+export function layerEvent({ layer, status, current, total }: EngineLayerProgress): PushEvent {
   const known = status.startsWith('Mounted from') ? 'mounted' : STATUS[status]
   return { type: 'layer', label: layer, status: known ?? 'pushing', done: current ?? 0, total }
 }

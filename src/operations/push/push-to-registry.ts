@@ -1,0 +1,127 @@
+import { isLoopback } from '../../internal/loopback.ts'
+import type { Descriptor } from '../../oci/manifest.ts'
+import { formatPlatform, LINUX_AMD64, type Platform } from '../../oci/platform.ts'
+import { formatReference, parseReference, type Reference, referenceError } from '../../oci/reference.ts'
+import type { Engine } from '../../ports/engine.ts'
+import type { Repository } from '../../ports/registry.ts'
+import type { RegistryCredentialsSource } from '../../ports/registry-credentials.ts'
+import type { PushEvent } from './events.ts'
+import { openSource } from './open-source.ts'
+import { type PushPlan, planPush, type Via } from './plan.ts'
+import type { PushPorts } from './push-image.ts'
+import { parseArgument } from './target.ts'
+import type { TransferJob } from './transfer.ts'
+import { transferDirect } from './transport-direct.ts'
+import { canPushTag, pushTagByEngine } from './transport-engine-tag.ts'
+
+export interface RegistryPushPorts extends Omit<PushPorts, 'server'> {
+  readonly registryCredentials: () => Promise<RegistryCredentialsSource>
+}
+
+export interface RegistryPushRequest {
+  /** An image of the engine, an archive's path, or `oci:DIR`. */
+  readonly source: string
+  readonly image?: string
+  /** Where it goes: `registry.example/team/app:1.0`, or `team/app:1.0` on Docker Hub. */
+  readonly to: string
+  /** Which image of an archive for several platforms. */
+  readonly platform: Platform | undefined
+  readonly via: Via
+  readonly dryRun: boolean
+}
+
+export interface RegistryPushResult {
+  readonly plan: PushPlan
+  readonly reference: Reference
+  readonly platform: Platform
+  /** The manifest, as the registry confirmed it; undefined after a dry run. */
+  readonly descriptor: Descriptor | undefined
+}
+
+/**
+ * Gets one image to any registry, with the credentials that docker has for it. No server takes part: the registry
+ * decides what a tag may become, and the tag moves when everything is there.
+ *
+ * @throws ImgctlError NAME_INVALID; as the source, the registry and the engine
+ */
+export async function pushToRegistry(
+  ports: RegistryPushPorts,
+  request: RegistryPushRequest,
+  onEvent: (event: PushEvent) => void,
+  signal?: AbortSignal,
+): Promise<RegistryPushResult> {
+  onEvent({ type: 'phase', phase: 'prepare' })
+  const reference = targetReference(request.to)
+  const argument = parseArgument(request.source)
+  const wanted = async () => [formatPlatform(request.platform ?? LINUX_AMD64)]
+  const source = await openSource(argument, request.image, ports.engine, wanted, signal)
+  try {
+    const { title, platform } = source
+    const name = formatReference(reference)
+    onEvent({ type: 'source', title, name, platform: formatPlatform(platform) })
+    const repository = await openRepository(ports, reference, signal)
+    onEvent({ type: 'repository', repository: `${reference.domain}/${reference.path}` })
+    const info = source.kind === 'engine' ? await (await ports.engine()).info(signal) : undefined
+    const plan = await planPush(source, info, request.via, repository, ports.blobCache, signal)
+    onEvent({ type: 'plan', plan })
+    if (request.dryRun) return { plan, reference, platform, descriptor: undefined }
+    const job = { source, plan, repository, cache: ports.blobCache, onEvent, signal }
+    const descriptor = await transfer(job, reference, request.via, ports.engine)
+    onEvent({ type: 'pushed', digest: descriptor.digest, size: descriptor.size })
+    return { plan, reference, platform, descriptor }
+  } finally {
+    await source.close()
+  }
+}
+
+function targetReference(text: string): Reference & { readonly tag: string } {
+  const reference = parseReference(text)
+  if (reference.digest !== undefined) {
+    const rule = 'what an image is pushed to has a tag; its digest follows from its content'
+    throw referenceError(text, { rule, position: text.indexOf('@') })
+  }
+  return { tag: 'latest', ...reference }
+}
+
+async function openRepository(
+  ports: RegistryPushPorts,
+  { domain, path }: Reference,
+  signal: AbortSignal | undefined,
+): Promise<Repository> {
+  const credentials = await (await ports.registryCredentials()).credentialsFor(domain, signal)
+  return ports.openRepository({
+    host: domain,
+    secure: !isLoopback(domain),
+    repository: path,
+    ...(credentials ? { credentials } : {}),
+  })
+}
+
+/** The engine pushes the tag itself where that is cheapest; else the blobs and the manifest go first, the tag last. */
+async function transfer(
+  job: TransferJob,
+  reference: Reference & { readonly tag: string },
+  via: Via,
+  openEngine: () => Promise<Engine>,
+): Promise<Descriptor> {
+  if (job.plan.transport === 'engine') {
+    const engine = await openEngine()
+    const target = formatReference(reference)
+    if (via === 'engine' || (await canPushTag(engine, job.source, target, job.signal))) {
+      return pushTagByEngine(job, engine, target)
+    }
+    job.onEvent({ type: 'note', message: `${target} is another image in the engine, sending it from here` })
+  }
+  const { descriptor } = await transferDirect(job)
+  return tagManifest(job, descriptor, reference.tag)
+}
+
+async function tagManifest(
+  { repository, signal }: TransferJob,
+  descriptor: Descriptor,
+  tag: string,
+): Promise<Descriptor> {
+  const { bytes, mediaType } = await repository.readManifest(descriptor.digest, signal)
+  await repository.writeManifest(tag, mediaType, bytes, signal)
+  return descriptor
+}
