@@ -47,6 +47,11 @@ const IMAGE: readonly CommandNode[] = [
     load: () => import('./image/delete.ts'),
   },
   {
+    name: 'save',
+    summary: 'save images of the engine or the server in an archive',
+    load: () => import('./image/save.ts'),
+  },
+  {
     name: 'enable',
     summary: 'allow new sandboxes to use an image',
     load: () => import('./image/enable.ts'),
@@ -113,6 +118,11 @@ export const TREE: readonly (CommandNode | GroupNode)[] = [
     name: 'doctor',
     summary: 'find what is wrong with the engine, the server or the login',
     load: () => import('./doctor.ts'),
+  },
+  {
+    name: 'completion',
+    summary: "print a shell's completion script",
+    load: () => import('./completion.ts'),
   },
   { name: 'version', summary: 'print versions', load: () => import('./version.ts') },
 ]

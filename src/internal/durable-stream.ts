@@ -23,17 +23,21 @@ export async function writeStreamDurably(
   const folder = dirname(target)
   const temporary = join(folder, `.${basename(target)}.${randomUUID()}.tmp`)
   const handle = await open(temporary, 'wx', 0o666)
-  // At once: a sync of many gigabytes cannot be interrupted, and the process may not wait for it.
-  const abandon = () => removeNow(temporary)
+  // Neither a sync of many gigabytes nor a source that stalls can be interrupted: they are left behind.
+  let abandon = () => {}
+  const aborted = new Promise<never>((_, reject) => {
+    abandon = () => {
+      removeNow(temporary)
+      reject(signal?.reason)
+    }
+  })
   signal?.addEventListener('abort', abandon, { once: true })
   try {
-    try {
-      const file = handle.createWriteStream({ autoClose: false, highWaterMark: BUFFER_BYTES })
-      await pipeline(source, file, signal ? { signal } : {})
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
+    // Flushed to the disk and closed at its end, closed when it fails.
+    const file = handle.createWriteStream({ flush: true, highWaterMark: BUFFER_BYTES })
+    const written = pipeline(source, file, signal ? { signal } : {})
+    written.catch(() => {})
+    await Promise.race([written, aborted])
     signal?.throwIfAborted()
     await rename(temporary, target)
     await syncFolder(folder)
