@@ -5,6 +5,7 @@ import { cacheDir, configDir, home, serverDataDir } from '../config/paths.ts'
 import { ProfileStore, profileNameFor } from '../config/profiles.ts'
 import type { EngineChoice, EngineEnvironment } from '../engine/environment.ts'
 import { ImgctlError } from '../errors/error.ts'
+import type { CompletedCommand } from '../operations/completion/command.ts'
 import type { BlobCache } from '../ports/blob-cache.ts'
 import type { CredentialStore, Session } from '../ports/credentials.ts'
 import type { Probes } from '../ports/diagnosis.ts'
@@ -65,6 +66,8 @@ export interface CommandContext {
   readonly blobCache: () => Promise<BlobCache>
   /** @throws ImgctlError UNSUPPORTED when this Node cannot run the server; and as startServer */
   readonly startServer: (settings: ChosenSettings) => Promise<RunningServer>
+  /** Every command, for completion scripts. */
+  readonly completedCommands: () => Promise<readonly CompletedCommand[]>
   /** What `imgctl doctor` looks at. */
   readonly probes: (engine: EngineChoice) => Promise<Probes>
   /** @throws ImgctlError INPUT_REQUIRED naming `flag` when nobody can be asked */
@@ -164,6 +167,7 @@ export function createContext(host: Host, flags: GlobalFlags): CommandContext {
       return askSecret(streams, question, signal)
     },
     writeFile: (path, text) => writeOutputFile(path, text),
+    completedCommands: async () => (await import('./completed-commands.ts')).completedCommands(),
     probes: async (choice) => {
       const { createProbes } = await import('./probes.ts')
       return createProbes(context, engineEnvironment(environment), choice)
@@ -183,7 +187,7 @@ function assertServerNode(version: string): void {
   })
 }
 
-function engineEnvironment(environment: Host['environment']): EngineEnvironment {
+export function engineEnvironment(environment: Host['environment']): EngineEnvironment {
   const uid = process.getuid?.()
   return {
     variables: environment,

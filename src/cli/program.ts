@@ -26,6 +26,7 @@ const WIDEST_HELP = 110
 export async function runProgram(args: readonly string[], host: Host): Promise<void> {
   const { stdout } = host.streams
   if (args[0] === 'help' && args[1] === 'exit-codes') return stdout.write(exitCodesText())
+  if (args[0] === '__complete') return (await import('./complete.ts')).printCompletions(args.slice(1), host)
   let helpOfGroup = ''
   const { program, current } = createCommandTree((invocation) => runCommand(invocation, host), {
     writeOut: (text) => stdout.write(text),
