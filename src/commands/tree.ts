@@ -24,6 +24,11 @@ const IMAGE: readonly CommandNode[] = [
     load: () => import('./image/push.ts'),
   },
   {
+    name: 'build',
+    summary: 'build a Dockerfile in the engine',
+    load: () => import('./image/build.ts'),
+  },
+  {
     name: 'create',
     aliases: ['add', 'new'],
     summary: 'let the server fetch an image from its registry',
@@ -50,6 +55,11 @@ const IMAGE: readonly CommandNode[] = [
     name: 'save',
     summary: 'save images of the engine or the server in an archive',
     load: () => import('./image/save.ts'),
+  },
+  {
+    name: 'load',
+    summary: 'load the images of an archive into the engine',
+    load: () => import('./image/load.ts'),
   },
   {
     name: 'enable',

@@ -75,6 +75,11 @@ export function successLine({ style }: Output, text: string): string {
   return `${style.green('✓')} ${makeVisible(text)}\n`
 }
 
+/** A line that says what is no failure and should be known. */
+export function warningLine({ style }: Output, text: string): string {
+  return `${style.yellow('warning:')} ${makeVisible(text)}\n`
+}
+
 function createOutput(open: () => Terminal, environment: Environment): Output {
   let opened: Terminal | undefined
   let style: Style | undefined

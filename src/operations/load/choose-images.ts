@@ -1,0 +1,40 @@
+import type { ArchiveImage } from '../../archive/archive-image.ts'
+import { ImgctlError } from '../../errors/error.ts'
+import { formatPlatform, matchesPlatform, type Platform } from '../../oci/platform.ts'
+import type { EngineInfo } from '../../ports/engine.ts'
+
+/**
+ * The images of an archive that an engine is given: those of `platform`, or all. Only a containerd store keeps
+ * several platforms under one name; for any other engine the one that runs there is chosen.
+ *
+ * @throws ImgctlError ARCH_MISMATCH when there is none for the platform
+ */
+export function chooseImages(
+  images: readonly ArchiveImage[],
+  platform: Platform | undefined,
+  { store, platform: own }: Pick<EngineInfo, 'store' | 'platform'>,
+): readonly ArchiveImage[] {
+  if (platform) return fitting(images, platform)
+  if (store === 'containerd') return images
+  const groups = new Map<string, ArchiveImage[]>()
+  for (const image of images) {
+    const name = contentName(image)
+    groups.set(name, [...(groups.get(name) ?? []), image])
+  }
+  return [...groups.values()].flatMap((group) => (group.length > 1 ? fitting(group, own) : group))
+}
+
+/** Equal for images that would take each other's name: those that differ in platform. */
+function contentName({ repoTags, configDigest }: ArchiveImage): string {
+  return repoTags.length > 0 ? repoTags.join('\n') : configDigest
+}
+
+function fitting(images: readonly ArchiveImage[], platform: Platform): ArchiveImage[] {
+  const found = images.filter((image) => matchesPlatform(image.platform, platform))
+  if (found.length > 0) return found
+  const offered = [...new Set(images.map((image) => formatPlatform(image.platform)))]
+  throw new ImgctlError('ARCH_MISMATCH', `the archive has no image for ${formatPlatform(platform)}`, {
+    context: [`it is for ${offered.join(', ')}`],
+    hint: `choose one with --platform ${offered[0]}`,
+  })
+}
