@@ -10,7 +10,9 @@ import type { BlobCache } from '../ports/blob-cache.ts'
 import type { CredentialStore, Session } from '../ports/credentials.ts'
 import type { Probes } from '../ports/diagnosis.ts'
 import type { Engine } from '../ports/engine.ts'
+import type { EngineBuild } from '../ports/engine-build.ts'
 import type { OpenRepository } from '../ports/registry.ts'
+import type { RegistryCredentialsSource } from '../ports/registry-credentials.ts'
 import type { Server } from '../ports/server.ts'
 import type { ChosenSettings } from '../server/settings.ts'
 import type { RunningServer } from '../server/start.ts'
@@ -61,9 +63,11 @@ export interface CommandContext {
   /** Keeps a key that the server accepted, and makes its profile the active one. @returns the profile */
   readonly storeLogin: (server: string, apiKey: string, profile?: string) => Promise<string>
   /** The engine at `host` (`unix://`, `tcp://`, `ssh://`), or where the environment and docker's contexts say. */
-  readonly engine: (host?: string) => Promise<Engine>
+  readonly engine: (host?: string) => Promise<Engine & EngineBuild>
   readonly openRepository: () => Promise<OpenRepository>
   readonly blobCache: () => Promise<BlobCache>
+  /** What docker has for registries. */
+  readonly registryCredentials: () => Promise<RegistryCredentialsSource>
   /** @throws ImgctlError UNSUPPORTED when this Node cannot run the server; and as startServer */
   readonly startServer: (settings: ChosenSettings) => Promise<RunningServer>
   /** Every command, for completion scripts. */
@@ -157,6 +161,10 @@ export function createContext(host: Host, flags: GlobalFlags): CommandContext {
     blobCache: async () => {
       const { fileBlobCache } = await import('../cache/blob-cache.ts')
       return fileBlobCache(join(cacheDir(environment), 'blobs.json'))
+    },
+    registryCredentials: async () => {
+      const { dockerCredentials } = await import('../auth/docker/docker-credentials.ts')
+      return dockerCredentials(engineEnvironment(environment))
     },
     confirm: async (question, flag) => {
       requirePerson(question, flag)

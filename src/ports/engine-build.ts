@@ -20,8 +20,11 @@ export interface BuildSshAgent {
 }
 
 export interface BuildRequest {
-  /** A tar with the Dockerfile in it. It is read once, to its end or until the build is over, and destroyed. */
-  readonly context: Readable
+  /**
+   * Makes the tar, with the Dockerfile in it, for the builder that was chosen; called once. The tar is read to its
+   * end or until the build is over, and destroyed.
+   */
+  readonly context: (builder: Builder) => Readable
   readonly dockerfile: {
     /** Its name in the tar. */
     readonly name: string

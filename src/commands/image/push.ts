@@ -1,11 +1,16 @@
+import { dirname } from 'node:path'
+import type { CommandContext } from '../../cli/context.ts'
+import { ImgctlError } from '../../errors/error.ts'
 import { type Pushed, pushImage } from '../../operations/push/push-image.ts'
 import type { Session } from '../../ports/credentials.ts'
 import { createProgress, type Progress } from '../../terminal/progress.ts'
 import { printRecords } from '../../terminal/records.ts'
 import { defineCommand } from '../command.ts'
+import { BUILD_OPTIONS, buildRequest } from '../options/build.ts'
 import { entrypoint, labels, name, timeout, wait } from '../options/image.ts'
-import { choice, flag, required, text } from '../options/kinds.ts'
+import { choice, flag, optional, text } from '../options/kinds.ts'
 import { format, progress, quiet } from '../options/output.ts'
+import { showsOutput } from '../views/build-progress.ts'
 import { pushView } from '../views/push-progress.ts'
 import { PLAN, PUSHED, type PushRecord, planRecord, pushRecord } from '../views/push-record.ts'
 
@@ -16,8 +21,16 @@ export default defineCommand({
     "That the image runs on the server's platform is checked before anything is sent.",
     'The last line on stdout is the image by the digest that the registry holds.',
   ].join(' '),
-  arguments: { source: required('<image>', 'IMAGE, ARCHIVE or oci:DIR') },
+  arguments: {
+    source: optional('[image]', 'IMAGE, ARCHIVE or oci:DIR; with --dockerfile the name of what is built'),
+  },
   options: {
+    dockerfile: text(
+      '--dockerfile <file>',
+      'build this first, and push what comes out; - reads it from stdin',
+    ),
+    context: text('--context <dir>', "the folder to build from (default: the Dockerfile's)"),
+    ...BUILD_OPTIONS,
     name,
     image: text(
       '--image <name>',
@@ -49,6 +62,8 @@ export default defineCommand({
     'imgctl image push app:1.0',
     'imgctl image push app:latest --name app:$(git rev-parse --short HEAD)',
     'imgctl image push ./app.tar --name team/app:1.0',
+    'imgctl image push --dockerfile ./Dockerfile',
+    'imgctl image push app:1.0 --dockerfile docker/Dockerfile --context . --build-arg V=1',
     'imgctl image push oci:./layout --name app:1.0 --entrypoint "sleep infinity"',
     'digest=$(imgctl image push app:1.0 --quiet)',
   ],
@@ -66,10 +81,13 @@ export default defineCommand({
             engine ??= context.engine(options.host)
             return engine
           },
+          credentials: context.registryCredentials,
           blobCache: await context.blobCache(),
+          environment: context.environment,
         },
         {
           source: args.source,
+          ...(await builtFirst(options, context)),
           ...(image === undefined ? {} : { image }),
           ...(name === undefined ? {} : { name }),
           via,
@@ -77,7 +95,7 @@ export default defineCommand({
           waitMs: options.wait ? options.timeout : undefined,
           dryRun,
         },
-        pushView(shown),
+        pushView(shown, showsOutput(options.progress, streams)),
         signal,
       )
       if (!pushed) {
@@ -101,6 +119,24 @@ export default defineCommand({
     }
   },
 })
+
+type Options = Parameters<typeof buildRequest>[0] & {
+  readonly dockerfile: string | undefined
+  readonly context: string | undefined
+}
+
+/** What is built before the push, if anything is. @throws ImgctlError USAGE */
+async function builtFirst(options: Options, { environment, streams }: CommandContext) {
+  const { dockerfile: file, context: folder } = options
+  if (file === undefined && folder === undefined) return {}
+  if (file === undefined) {
+    throw new ImgctlError('USAGE', '--context is the folder of a build, and nothing is built', {
+      hint: 'say what to build: --dockerfile FILE',
+    })
+  }
+  const root = folder ?? (file === '-' ? '.' : dirname(file))
+  return { build: await buildRequest(options, root, file, environment, streams.stdin) }
+}
 
 interface RecordOptions {
   readonly entrypoint: readonly string[] | undefined

@@ -1,12 +1,14 @@
 import type { PushEvent } from '../../operations/push/events.ts'
 import type { Progress } from '../../terminal/progress.ts'
+import { buildView } from './build-progress.ts'
 import { showState } from './image-record.ts'
 
 /** docker's words for what a layer is done with. */
 const FINISHED = { pushed: 'Pushed', exists: 'Layer already exists', mounted: 'Mounted' } as const
 
 /** Turns the events of a push into progress: layers as items, and the lines that stay as docker writes them. */
-export function pushView(progress: Progress): (event: PushEvent) => void {
+export function pushView(progress: Progress, withBuildOutput: boolean): (event: PushEvent) => void {
+  const showBuild = buildView(progress, withBuildOutput)
   const finished = new Set<string>()
   return (event) => {
     if (event.type === 'source' || event.type === 'plan' || event.type === 'pushed') {
@@ -25,6 +27,8 @@ export function pushView(progress: Progress): (event: PushEvent) => void {
         finished.add(label)
         return progress.line(`${label}: ${FINISHED[status as keyof typeof FINISHED]}`)
       }
+      case 'build':
+        return showBuild(event.event)
       case 'note':
         return progress.line(event.message)
       case 'state':

@@ -11,7 +11,6 @@ import { SentContext } from './sent-context.ts'
 /**
  * Builds an image and makes sure that it is there.
  *
- * @param connection to the engine; the request's context is closed also when there is none
  * @throws ImgctlError as EngineBuild.build
  */
 export async function buildImage(
@@ -19,12 +18,12 @@ export async function buildImage(
   request: BuildRequest,
   { signal, onEvent = () => {} }: BuildOptions = {},
 ): Promise<BuildResult> {
-  const context = new SentContext(request.context, onEvent)
+  const engine = await connection
+  for (const tag of request.tags ?? []) splitTarget(tag)
+  const builder = chooseBuilder(engine, request)
+  onEvent({ kind: 'builder', builder })
+  const context = new SentContext(request.context(builder), onEvent)
   try {
-    const engine = await connection
-    for (const tag of request.tags ?? []) splitTarget(tag)
-    const builder = chooseBuilder(engine, request)
-    onEvent({ kind: 'builder', builder })
     const run = { engine, request, context, onEvent, signal }
     const said = builder === 'buildkit' ? await buildWithBuildKit(run) : await buildClassically(run)
     if (said === undefined) throw unproven()

@@ -24,6 +24,7 @@ export function archiveSource(title: string, archive: OpenedArchive, image: Arch
   return {
     kind: archive.kind,
     title,
+    engineReference: undefined,
     platform: image.platform,
     repoTags: image.repoTags,
     diffIDs: image.layers.map(({ diffID }) => diffID),

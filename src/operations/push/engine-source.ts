@@ -13,17 +13,20 @@ const BLOB_PATH = /^blobs\/sha256\/([0-9a-f]{64})$/
  * An image of an engine. Its layers are read from one export, in the engine's order; nothing is exported before
  * `transferLayers`.
  *
+ * @param title what messages call it
  * @throws ImgctlError IMAGE_NOT_FOUND, ENGINE_UNREACHABLE
  */
 export async function engineSource(
   engine: Engine,
   reference: string,
+  title: string,
   signal: AbortSignal | undefined,
 ): Promise<ImageSource> {
   const [image, { store }] = await Promise.all([engine.inspectImage(reference, signal), engine.info(signal)])
   return {
     kind: 'engine',
-    title: reference,
+    title,
+    engineReference: reference,
     platform: image.platform,
     repoTags: image.repoTags,
     diffIDs: image.diffIDs,

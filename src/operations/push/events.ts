@@ -1,4 +1,5 @@
 import type { Image } from '../../contract/image.ts'
+import type { BuildImageEvent } from '../build/build-image.ts'
 import type { PushPlan } from './plan.ts'
 
 /** The phases of a push, in order; a phase that has nothing to do is left out. */
@@ -19,6 +20,7 @@ export type PushEvent =
       readonly done: number
       readonly total: number | undefined
     }
+  | { readonly type: 'build'; readonly event: BuildImageEvent }
   | { readonly type: 'note'; readonly message: string }
   | { readonly type: 'pushed'; readonly digest: string; readonly size: number }
   | { readonly type: 'state'; readonly image: Image }

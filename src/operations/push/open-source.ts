@@ -22,7 +22,8 @@ export async function openSource(
   signal: AbortSignal | undefined,
 ): Promise<ImageSource> {
   if (argument.kind === 'image') {
-    if (wanted === undefined) return engineSource(await engine(), argument.reference, signal)
+    if (wanted === undefined)
+      return engineSource(await engine(), argument.reference, argument.reference, signal)
     throw new ImgctlError(
       'USAGE',
       '--image chooses an image of an archive, and this is an image of the engine',

@@ -1,14 +1,18 @@
+import { defaultName } from '../../build/default-name.ts'
 import type { CreateImage, Image } from '../../contract/image.ts'
 import type { ServerConfig } from '../../contract/server.ts'
 import { isCode } from '../../errors/error.ts'
 import { formatImageName, type ImageName } from '../../oci/image-name.ts'
 import type { Descriptor } from '../../oci/manifest.ts'
-import { formatPlatform } from '../../oci/platform.ts'
+import { formatPlatform, LINUX_AMD64, parsePlatform } from '../../oci/platform.ts'
 import type { BlobCache } from '../../ports/blob-cache.ts'
 import type { Engine } from '../../ports/engine.ts'
+import type { EngineBuild } from '../../ports/engine-build.ts'
 import type { OpenRepository, Repository } from '../../ports/registry.ts'
+import type { RegistryCredentialsSource } from '../../ports/registry-credentials.ts'
 import type { Server } from '../../ports/server.ts'
 import { waitForImage } from '../wait-image.ts'
+import { type BuildChoice, builtSource } from './built-source.ts'
 import type { PushEvent } from './events.ts'
 import { openSource } from './open-source.ts'
 import { type PushPlan, planPush, type Via } from './plan.ts'
@@ -23,14 +27,23 @@ import { transferByEngine } from './transport-engine.ts'
 export interface PushPorts {
   readonly server: Server
   readonly openRepository: OpenRepository
-  /** Called only for an image that is in an engine. */
-  readonly engine: () => Promise<Engine>
+  /** Called only for an image that is in an engine, or built there. */
+  readonly engine: () => Promise<Engine & EngineBuild>
+  /** The user's credentials for the registries of base images. */
+  readonly credentials: () => Promise<RegistryCredentialsSource>
   readonly blobCache: BlobCache
+  /** For git, which names what is built without a name. */
+  readonly environment: Readonly<Record<string, string | undefined>>
 }
 
 export interface PushRequest {
-  /** An image of the engine, an archive's path, or `oci:DIR`. */
-  readonly source: string
+  /**
+   * An image of the engine, an archive's path, or `oci:DIR`. With `build`: the name that the image gets here and on
+   * the server.
+   */
+  readonly source: string | undefined
+  /** Builds the image first. */
+  readonly build?: BuildChoice
   /** Which image of an archive that holds several. */
   readonly image?: string
   /** The name on the server, when it is not the source's. */
@@ -75,25 +88,71 @@ export async function pushImage(
 ): Promise<PushResult> {
   const run = { ports, request, onEvent, signal }
   onEvent({ type: 'phase', phase: 'prepare' })
-  const argument = parseArgument(request.source)
-  checkName(request.name, argument)
   let asked: Promise<ServerConfig> | undefined
   const config = () => {
     asked ??= ports.server.config(signal)
     return asked
   }
   const accepted = async () => (await config()).platforms
-  const source = await openSource(argument, request.image, ports.engine, accepted, signal)
+  const { source, name } = await (request.build
+    ? buildNamed(run, request.build, await accepted())
+    : openNamed(run, accepted))
   try {
-    const { title, platform, repoTags } = source
-    const name = targetName(request.name, typedReference(argument), repoTags)
+    const { title, platform } = source
     checkPlatform(title, platform, await accepted())
     onEvent({ type: 'source', title, name: formatImageName(name), platform: formatPlatform(platform) })
     const repository = await openTarget(run, name, (await config()).registry.secure)
-    return await pushSource(run, source, name, repository)
+    const result = await pushSource(run, source, name, repository)
+    if (request.build && request.source && result.pushed) await keepBuilt(run, source, request.source)
+    return result
   } finally {
     await source.close()
   }
+}
+
+interface Named {
+  readonly source: ImageSource
+  readonly name: ImageName
+}
+
+/** What is there already: in the engine, an archive or a layout. A name that cannot be one is refused first. */
+async function openNamed(run: PushRun, accepted: () => Promise<readonly string[]>): Promise<Named> {
+  const { ports, request, signal } = run
+  const argument = parseArgument(request.source ?? '')
+  checkName(request.name, argument)
+  const source = await openSource(argument, request.image, ports.engine, accepted, signal)
+  try {
+    return { source, name: targetName(request.name, typedReference(argument), source.repoTags) }
+  } catch (error) {
+    await source.close()
+    throw error
+  }
+}
+
+/** What is built now. Its name and platform are checked before the build, which may take long. */
+async function buildNamed(run: PushRun, build: BuildChoice, accepted: readonly string[]): Promise<Named> {
+  const { ports, request, onEvent, signal } = run
+  const name = request.name ?? request.source ?? (await nameOfFolder(run, build.folder))
+  const parsed = targetName(name, undefined, [])
+  const platform = build.platform ?? parsePlatform(accepted[0] ?? '') ?? LINUX_AMD64
+  const title = formatImageName(parsed)
+  checkPlatform(title, platform, accepted)
+  onEvent({ type: 'note', message: `building ${title}` })
+  const tools = { engine: await ports.engine(), credentials: await ports.credentials() }
+  return { source: await builtSource(tools, { ...build, platform }, title, onEvent, signal), name: parsed }
+}
+
+async function nameOfFolder({ ports, signal }: PushRun, folder: string): Promise<string> {
+  const { environment } = ports
+  return formatImageName(
+    await defaultName({ folder, environment, now: new Date(), ...(signal ? { signal } : {}) }),
+  )
+}
+
+/** The user named the image: then it is theirs to keep, as after `docker build -t`. */
+async function keepBuilt({ ports, signal }: PushRun, source: ImageSource, reference: string): Promise<void> {
+  const engine = await ports.engine()
+  if (source.engineReference) await engine.tagImage(source.engineReference, reference, signal)
 }
 
 async function openTarget(run: PushRun, name: ImageName, secure: boolean): Promise<Repository> {

@@ -42,8 +42,10 @@ export interface SourceManifest {
 /** One image for one platform, wherever it is. The same for an engine, an archive and a layout. */
 export interface ImageSource {
   readonly kind: 'engine' | 'docker-save' | 'oci-layout'
-  /** As the user named it. */
+  /** As the user named it, for messages. */
   readonly title: string
+  /** What the engine knows it by; undefined for archives and layouts. */
+  readonly engineReference: string | undefined
   readonly platform: Platform
   readonly repoTags: readonly string[]
   readonly diffIDs: readonly Digest[]

@@ -25,7 +25,7 @@ export async function transferByEngine(job: TransferJob, engine: EnginePush): Pr
 
   onEvent({ type: 'phase', phase: 'push' })
   try {
-    await engine.tagImage(source.title, target, signal)
+    await engine.tagImage(source.engineReference ?? source.title, target, signal)
     const auth = credentials && { ...credentials, registry: host }
     const { digest } = await engine.pushImage(target, auth, {
       secure,
