@@ -1,11 +1,11 @@
 import { constants } from 'node:fs'
-import { open, readFile } from 'node:fs/promises'
+import { type FileHandle, open, readFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { ImgctlError } from '../errors/error.ts'
 import type { BuildContext } from './context.ts'
 import type { ContextDockerfile } from './context-dockerfile.ts'
 import type { ContextEntry } from './context-entry.ts'
-import { quote, systemCode, unreadable } from './file-error.ts'
+import { quote, unreadable } from './file-error.ts'
 import { IGNORE_FILE } from './ignore-file.ts'
 import { TAR_END, tarHeader, tarPadding } from './tar-header.ts'
 
@@ -104,25 +104,32 @@ async function* file(entry: ContextEntry, options: ContextTarOptions): AsyncGene
     options.onEntry?.({ ...entry, size })
     yield tarHeader({ ...entry, size })
     let read = 0
-    // One byte more than there is: it shows that the file has grown.
-    const stream = handle.createReadStream({ end: size, highWaterMark: READ_BYTES, autoClose: false })
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
+    for (;;) {
       options.signal?.throwIfAborted()
+      const chunk = await nextChunk(handle, entry)
+      if (chunk.length === 0) break
       read += chunk.length
       if (read > size) throw changed(entry, 'grew')
       yield chunk
     }
     if (read < size) throw changed(entry, 'shrank')
     yield tarPadding(size)
-  } catch (cause) {
-    throw systemCode(cause) === undefined ? cause : broken(entry, cause)
   } finally {
     await handle.close()
   }
 }
 
+async function nextChunk(handle: FileHandle, entry: ContextEntry): Promise<Buffer> {
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES)
+    return buffer.subarray(0, bytesRead)
+  } catch (cause) {
+    throw broken(entry, cause)
+  }
+}
+
 /** Neither follows a link that came in the file's place, nor waits for a named pipe. */
-async function openRegular(entry: ContextEntry) {
+async function openRegular(entry: ContextEntry): Promise<FileHandle> {
   try {
     const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants
     return await open(entry.source, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)

@@ -1,17 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { openContext } from '../../src/build/context.ts'
 import type { ContextEntry } from '../../src/build/context-entry.ts'
 import { CONTEXT_CASES, type ContextCase, DOCKERFILE } from './context-cases.ts'
 import { describeEntry } from './list-tar.ts'
-import { makeContext } from './make-context.ts'
 import { type Recorded, readRecordings } from './recorded-contexts.ts'
+import { contextFolders } from './temporary-folder.ts'
 
-const root = mkdtempSync(join(tmpdir(), 'imgctl-context-test-'))
-afterAll(() => rmSync(root, { recursive: true, force: true }))
+const make = contextFolders()
 
 /**
  * Where BuildKit's client goes wrong and the classic one does not: it makes an empty file of a socket, takes an
@@ -33,17 +29,15 @@ test('every case has a recording, and every recording a case', () => {
 test.each(CONTEXT_CASES)('what docker sends: $name', async (each) => {
   const recording = recordings[each.name]!
   const expected = AS_CLASSIC.has(each.name) ? recording.classic : recording.buildkit
-  const folder = join(root, String(CONTEXT_CASES.indexOf(each)))
-  await mkdir(folder)
-  await makeContext(folder, each)
-  const listed = await listEntries(folder, each)
+  const { root } = await make(each.files)
+  const listed = await listEntries(root, each)
   if (isRefusal(expected)) expect(listed).toEqual({ error: expect.stringMatching(/^USAGE|^FILE_UNREADABLE/) })
   else expect(listed).toEqual(expected)
 })
 
-async function listEntries(folder: string, each: ContextCase): Promise<Recorded> {
+async function listEntries(root: string, each: ContextCase): Promise<Recorded> {
   try {
-    const context = await openContext({ folder: join(folder, 'context'), ...dockerfileOf(folder, each) })
+    const context = await openContext({ folder: join(root, 'context'), ...dockerfileOf(root, each) })
     expect(Buffer.from(context.dockerfile.content).toString()).toBe(DOCKERFILE)
     const lines: string[] = []
     for await (const entry of context.entries()) lines.push(line(entry))
@@ -54,10 +48,10 @@ async function listEntries(folder: string, each: ContextCase): Promise<Recorded>
   }
 }
 
-function dockerfileOf(folder: string, { dockerfile }: ContextCase) {
+function dockerfileOf(root: string, { dockerfile }: ContextCase) {
   if (dockerfile === undefined) return {}
   if (dockerfile === '-') return { dockerfile: { content: Buffer.from(DOCKERFILE) } }
-  return { dockerfile: { path: join(folder, dockerfile) } }
+  return { dockerfile: { path: join(root, dockerfile) } }
 }
 
 function line({ path, type, mode, size, target }: ContextEntry): string {

@@ -2,7 +2,7 @@
  * Records what real builders see of the cases in context-cases.ts, into recorded-contexts.json: the docker
  * client 28 with BuildKit and with the classic builder, on the engine 28 of test/services. As root on Linux:
  *
- *     node test/build/record-context-cases.ts
+ *     node test/build/record-context-cases.ts && npm run format
  */
 
 import { createReadStream } from 'node:fs'
