@@ -12,27 +12,37 @@ import {
   onlyLoopbackRegistries,
 } from './registries.ts'
 import { SecretMask } from './secret-mask.ts'
+import { removeStepImages } from './step-images.ts'
 import { BuildSteps } from './steps.ts'
 
 /**
- * Builds with Docker's classic builder or Podman's. Closing the request cancels the build.
+ * Builds with Docker's classic builder or Podman's. Closing the request cancels the build, but Podman lets the step
+ * that runs go on to its end. What the steps of a failed build made is removed.
  *
  * @returns the image id that the engine said
  * @throws ImgctlError as EngineBuild.build
  */
-export async function buildClassically({
-  engine,
-  request,
-  context,
-  onEvent,
-  signal,
-}: BuildRun): Promise<string | undefined> {
+export async function buildClassically(run: BuildRun): Promise<string | undefined> {
+  const { engine, onEvent, signal } = run
   const buildSteps = new BuildSteps(new SecretMask(), onEvent)
-  const steps = new ClassicSteps(buildSteps)
+  const steps = new ClassicSteps(buildSteps, onEvent)
   const failure = (message: string): ImgctlError => {
     steps.end('failed')
-    return buildFailure(message, request, buildSteps.failed)
+    return buildFailure(message, run.request, buildSteps.failed)
   }
+  try {
+    return await follow(run, steps, failure)
+  } catch (error) {
+    await removeStepImages(engine, steps.made, engine.product === 'podman' && signal?.aborted === true)
+    throw error
+  }
+}
+
+async function follow(
+  { engine, request, context, signal }: BuildRun,
+  steps: ClassicSteps,
+  failure: (message: string) => ImgctlError,
+): Promise<string | undefined> {
   const call = buildCall(request)
   const tls = engine.product === 'podman' && onlyLoopbackRegistries(request) ? { tlsVerify: 'false' } : {}
   const body = await engine.open({

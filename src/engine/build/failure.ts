@@ -23,7 +23,10 @@ const NO_TARGET =
   /target stage "?([^"\s]+)"? could not be found|failed to reach build target (\S+)|The target "([^"]+)" was not found/
 /** BuildKit, classic builder, Podman. */
 const EXIT_CODE = /(?:exit code: |non-zero code: |exit status )(\d+)/
-const MISSING_SECRET = /secret (\S+): not found/
+/** BuildKit 0.8 repeats our own words, later ones do not. */
+const MISSING_SECRET = /secret (\S+?)(?:: not found| was not given)/
+/** The classic builder, when it comes to such a step. */
+const NEEDS_BUILDKIT = /requires BuildKit/
 /** What BuildKit 0.8 puts before its reasons. */
 const PREAMBLE = /^(?:failed to solve(?: with frontend [\w.]+)?: |failed to create LLB definition: )+/
 
@@ -46,6 +49,7 @@ export function buildFailure(message: string, request: BuildRequest, step?: Fail
   return (
     (step && baseImageFailure(text, step.name)) ??
     dockerfileFailure(text, request.dockerfile) ??
+    unsupported(text) ??
     spaceFailure(text, tail) ??
     stepFailure(text, step) ??
     new ImgctlError('BUILD_FAILED', `the build failed: ${text}`, { context: tail, ...hintFor(text) })
@@ -84,6 +88,13 @@ function spaceFailure(text: string, tail: readonly string[]): ImgctlError | unde
   return new ImgctlError('DISK_FULL', `the engine has no space left to build: ${text}`, {
     context: tail,
     hint: 'free some: docker builder prune, docker image prune',
+  })
+}
+
+function unsupported(text: string): ImgctlError | undefined {
+  if (!NEEDS_BUILDKIT.test(text)) return undefined
+  return new ImgctlError('UNSUPPORTED', `the classic builder cannot build this: ${text}`, {
+    hint: 'use BuildKit: --builder buildkit',
   })
 }
 
