@@ -37,7 +37,7 @@ const IMAGE: readonly CommandNode[] = [
   {
     name: 'list',
     aliases: ['ls'],
-    summary: 'list the images on the server',
+    summary: 'list the images on the server, or with --local of the engine',
     load: () => import('./image/list.ts'),
   },
   {
@@ -48,7 +48,7 @@ const IMAGE: readonly CommandNode[] = [
   {
     name: 'delete',
     aliases: ['rm', 'remove'],
-    summary: 'delete images on the server',
+    summary: 'delete images on the server, or with --local of the engine',
     load: () => import('./image/delete.ts'),
   },
   {
@@ -60,6 +60,36 @@ const IMAGE: readonly CommandNode[] = [
     name: 'load',
     summary: 'load the images of an archive into the engine',
     load: () => import('./image/load.ts'),
+  },
+  {
+    name: 'pull',
+    summary: 'get an image from the server or a registry into the engine',
+    load: () => import('./image/pull.ts'),
+  },
+  {
+    name: 'tag',
+    summary: 'give an image of the engine one more name',
+    load: () => import('./image/tag.ts'),
+  },
+  {
+    name: 'prune',
+    summary: 'delete images of the engine that nothing needs',
+    load: () => import('./image/prune.ts'),
+  },
+  {
+    name: 'import',
+    summary: 'make an image from a tar of a file system',
+    load: () => import('./image/import.ts'),
+  },
+  {
+    name: 'commit',
+    summary: 'make an image from a container',
+    load: () => import('./image/commit.ts'),
+  },
+  {
+    name: 'search',
+    summary: 'search Docker Hub',
+    load: () => import('./image/search.ts'),
   },
   {
     name: 'enable',

@@ -66,7 +66,9 @@ export function notFound(reference: string) {
 
 export function imageNotFound(reference: string, near: readonly string[]): ImgctlError {
   const hint =
-    near.length > 0 ? `did you mean ${near.join(', ')}?` : 'list what the engine has: docker image ls'
+    near.length > 0
+      ? `did you mean ${near.join(', ')}?`
+      : 'list what the engine has: imgctl image list --local'
   return new ImgctlError('IMAGE_NOT_FOUND', `the engine has no image ${makeVisible(reference)}`, { hint })
 }
 

@@ -1,3 +1,4 @@
+import { ImgctlError } from '../errors/error.ts'
 import { familiarName, parseReference, referenceError } from '../oci/reference.ts'
 import type { EngineConnection } from './connection.ts'
 import { inspectImage, notFound } from './images.ts'
@@ -28,6 +29,12 @@ export async function nameImage(
     path: `/images/${engineName(source)}/tag`,
     query: { repo: repository, tag },
     signal,
-    refusal: notFound(source),
+    refusal: (status, message) => notFound(source)(status) ?? refusedName(target, message),
   })
+}
+
+/** Older engines have a narrower grammar: no capitals in a host without a dot. */
+function refusedName(target: string, message: string): ImgctlError | undefined {
+  if (!message.includes('invalid reference format')) return undefined
+  return new ImgctlError('NAME_INVALID', `the engine does not take the name ${target}: ${message}`)
 }

@@ -11,28 +11,42 @@ import { humanBytes } from '../../terminal/humanize.ts'
 import { printRecords } from '../../terminal/records.ts'
 import type { Streams } from '../../terminal/streams.ts'
 import { defineCommand } from '../command.ts'
+import { host } from '../options/engine.ts'
 import { flag, several } from '../options/kinds.ts'
 import { format } from '../options/output.ts'
+import { assertUnset } from '../options/unset.ts'
+import { deleteLocal } from '../shared/delete-local.ts'
 import { deletedRecord, PLAN_VIEW, planRecord } from '../views/delete-plan.ts'
 
 export default defineCommand({
   description: `Deletes images on the server. Shows what will go, asks, and deletes exactly that: an image that was pushed
-again in between stays. Content that another name shares stays too.`,
+again in between stays. Content that another name shares stays too.
+
+With --local images of the engine: a name is taken away, and the image goes with its last one. Nothing is forced; it is
+asked only when names would go that were not given.`,
   arguments: { images: several('[image...]', 'names or ids') },
   options: {
+    local: flag('--local', 'images of the engine'),
     all: flag('-a, --all', 'every image of the organization'),
     yes: flag('-y, --yes', 'do not ask'),
     dryRun: flag('--dry-run', 'only show what would go'),
+    host,
     format: format(),
   },
   examples: [
     'imgctl image delete app:1.0',
     'imgctl image delete app:1.0 app:1.1 --dry-run',
     'imgctl image delete --all --yes --format json',
+    'imgctl image rm --local app:1.0 7ab27dbbfbdf',
   ],
   async run({ args, options }, context) {
     const { streams, signal } = context
     const { stdout, stderr } = streams
+    if (options.local) {
+      assertUnset(options, { all: '--all' }, 'deletes images of the server: imgctl image prune --all')
+      return deleteLocal(await context.engine(options.host), named(args.images), options, context)
+    }
+    assertUnset(options, { host: '--host' }, 'goes with --local')
     const api = await context.server()
     const { images, skipped } = await planDelete(api, targets(args.images, options.all), signal)
     if (skipped.length > 0) stderr.write(`Not deleted: ${skipped.join(', ')}\n`)
@@ -54,11 +68,17 @@ again in between stays. Content that another name shares stays too.`,
 })
 
 function targets(images: readonly string[], all: boolean): readonly string[] | 'all' {
-  if (all && images.length === 0) return 'all'
-  if (!all && images.length > 0) return images
-  const message = all ? '--all and names exclude each other' : 'which images?'
-  throw new ImgctlError('USAGE', message, { hint: 'imgctl image delete NAME..., or --all' })
+  if (!all) return named(images)
+  if (images.length === 0) return 'all'
+  throw new ImgctlError('USAGE', '--all and names exclude each other', { hint: NAME_THEM })
 }
+
+function named(images: readonly string[]): readonly string[] {
+  if (images.length > 0) return images
+  throw new ImgctlError('USAGE', 'which images?', { hint: NAME_THEM })
+}
+
+const NAME_THEM = 'imgctl image delete NAME..., or --all'
 
 async function isConfirmed(context: CommandContext, images: readonly PlannedDelete[]): Promise<boolean> {
   const question =

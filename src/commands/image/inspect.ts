@@ -1,28 +1,74 @@
+import type { CommandContext } from '../../cli/context.ts'
 import type { Image } from '../../contract/image.ts'
 import { ImgctlError } from '../../errors/error.ts'
+import { describeArchive } from '../../operations/describe-archive.ts'
+import { parseArgument } from '../../operations/push/target.ts'
+import type { EngineCatalog } from '../../ports/engine-catalog.ts'
 import { printRecords } from '../../terminal/records.ts'
 import { defineCommand } from '../command.ts'
-import { flag, several } from '../options/kinds.ts'
+import { host } from '../options/engine.ts'
+import { flag, several, text } from '../options/kinds.ts'
 import { format } from '../options/output.ts'
+import { assertUnset } from '../options/unset.ts'
+import { DESCRIBED } from '../views/described-image.ts'
 import { imageRecord, imageView } from '../views/image-record.ts'
 
 export default defineCommand({
-  description: 'Shows all that the server knows of images.',
-  arguments: { images: several('<image...>', 'names or ids') },
-  options: { remote: flag('--remote', 'images on the server'), format: format('json') },
+  description: [
+    "Shows all about images: those of the engine in the engine's own words, as docker image inspect does;",
+    'those of an archive or an oci:DIR layout, without an engine; with --remote what the server knows.',
+  ].join(' '),
+  arguments: { images: several('<image...>', 'IMAGE, ARCHIVE or oci:DIR; with --remote names or ids') },
+  options: {
+    remote: flag('--remote', 'images on the server'),
+    image: text('--image <name>', 'only this image of an archive: a name, an id, or @0, @1 ...'),
+    host,
+    format: format('json'),
+  },
   examples: [
-    'imgctl image inspect --remote app:1.0',
+    'imgctl image inspect app:1.0',
+    "imgctl image inspect ./app.tar --format '{{json .Config.Entrypoint}}'",
     "imgctl image inspect --remote app:1.0 --format '{{.State}} {{json .Reason}}'",
   ],
-  async run({ args, options }, { streams, server, signal }) {
-    if (!options.remote) {
-      throw new ImgctlError('UNSUPPORTED', 'images of the local engine cannot be inspected yet', {
-        hint: `on the server: imgctl image inspect --remote ${args.images.join(' ')}`,
-      })
+  async run({ args, options }, context) {
+    const { streams } = context
+    if (options.remote) {
+      assertUnset(options, { image: '--image', host: '--host' }, 'is for images that are here, not --remote')
+      return printRecords(
+        streams.stdout,
+        await remoteImages(args.images, context),
+        imageView(Date.now()),
+        options,
+      )
     }
-    const api = await server()
-    const images: Image[] = []
-    for (const image of args.images) images.push(await api.image(image, signal))
-    await printRecords(streams.stdout, images.map(imageRecord), imageView(Date.now()), options)
+    const described = await describeAll(args.images, options, context)
+    await printRecords(streams.stdout, described, DESCRIBED, options)
   },
 })
+
+async function remoteImages(names: readonly string[], { server, signal }: CommandContext) {
+  const api = await server()
+  const images: Image[] = []
+  for (const name of names) images.push(await api.image(name, signal))
+  return images.map(imageRecord)
+}
+
+async function describeAll(
+  names: readonly string[],
+  { image, host }: { readonly image: string | undefined; readonly host: string | undefined },
+  { engine, signal }: CommandContext,
+): Promise<Readonly<Record<string, unknown>>[]> {
+  let opened: EngineCatalog | undefined
+  const described: Readonly<Record<string, unknown>>[] = []
+  for (const name of names) {
+    const argument = parseArgument(name)
+    if (argument.kind === 'archive') {
+      described.push(...(await describeArchive(argument.path, image, undefined, signal)))
+      continue
+    }
+    if (image !== undefined) throw new ImgctlError('USAGE', '--image chooses an image of an archive')
+    opened ??= await engine(host)
+    described.push(await opened.describeImage(argument.reference, signal))
+  }
+  return described
+}

@@ -3,17 +3,25 @@ import { type ImageFilter, listImages } from '../../operations/list-images.ts'
 import type { ServerImages } from '../../ports/server.ts'
 import { printRecords } from '../../terminal/records.ts'
 import { defineCommand } from '../command.ts'
-import { choice, integer, text, texts } from '../options/kinds.ts'
+import { host } from '../options/engine.ts'
+import { filters } from '../options/filters.ts'
+import { choice, flag, integer, text, texts } from '../options/kinds.ts'
 import { format, quiet } from '../options/output.ts'
+import { assertUnset } from '../options/unset.ts'
+import { LOCAL_FILTERS, listLocal } from '../shared/list-local.ts'
 import { imageRecord, imageView } from '../views/image-record.ts'
 
 const SORTS = ['createdAt', 'updatedAt', 'name', 'sizeBytes', 'lastUsedAt'] as const
 const ORDERS = ['asc', 'desc'] as const
 
 export default defineCommand({
-  description: 'Lists the images on the server: all of them, or one page when --page or --limit is given.',
+  description: [
+    'Lists the images on the server: all of them, or one page when --page or --limit is given.',
+    'With --local the images of the engine, as docker image ls does.',
+  ].join(' '),
   arguments: {},
   options: {
+    local: flag('--local', 'the images of the engine'),
     format: format(),
     quiet,
     page: integer('-p, --page <n>', 'only this page, counted from 1', { min: 1, max: 1_000_000 }),
@@ -27,15 +35,26 @@ export default defineCommand({
     visibility: choice('--visibility <who>', 'who may pull', ['private', 'public']),
     sort: choice('--sort <field>', 'sort by', SORTS),
     order: choice('--order <direction>', 'in which direction', ORDERS),
+    filter: filters('with --local, only images with', LOCAL_FILTERS),
+    digests: flag('--digests', 'with --local, show digests'),
+    noTrunc: flag('--no-trunc', 'with --local, show whole ids'),
+    host,
   },
   examples: [
     'imgctl image list',
     "imgctl image list --name 'app:*' --state active --sort createdAt --order desc",
     "imgctl image list --format '{{.Name}} {{.Digest}}'",
     'imgctl image delete $(imgctl image list --state error --quiet)',
+    "imgctl image list --local --filter 'reference=app:*'",
   ],
-  async run({ options }, { streams, server, signal }) {
+  async run({ options }, context) {
+    const { streams, server, signal } = context
     const { page, limit, format, quiet } = options
+    if (options.local) {
+      assertUnset(options, REMOTE_ONLY, 'is for images on the server; with --local there is --filter')
+      return listLocal(await context.engine(options.host), options, context)
+    }
+    assertUnset(options, LOCAL_ONLY, 'goes with --local')
     const filter = imageFilter(options)
     const images = await collect(await server(), filter, { page, limit }, signal)
     await printRecords(streams.stdout, images.map(imageRecord), imageView(Date.now()), { format, quiet })
@@ -45,6 +64,17 @@ export default defineCommand({
     }
   },
 })
+
+const LOCAL_ONLY = {
+  filter: '--filter',
+  digests: '--digests',
+  noTrunc: '--no-trunc',
+  host: '--host',
+} as const
+const REMOTE_ONLY = {
+  ...{ page: '--page', limit: '--limit', name: '--name', state: '--state', label: '--label' },
+  ...{ visibility: '--visibility', sort: '--sort', order: '--order' },
+} as const
 
 const NOTHING_YET = "No images found\nUse 'imgctl image push' to push an image.\n"
 

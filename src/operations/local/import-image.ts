@@ -1,6 +1,7 @@
 import { ImgctlError } from '../../errors/error.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { formatPlatform, matchesPlatform, type Platform } from '../../oci/platform.ts'
+import { parseReference } from '../../oci/reference.ts'
 import type { EngineImages, EnginePush } from '../../ports/engine.ts'
 import type { EngineNaming } from '../../ports/engine-catalog.ts'
 import type { EngineImport, ImportRequest } from '../../ports/engine-intake.ts'
@@ -15,7 +16,7 @@ const STAGING_REPOSITORY = 'imgctl-import'
  * Makes an image of a tar. It gets its name when it is whole: an engine with containerd's store would move the name
  * to what it made of half a tar.
  *
- * @throws ImgctlError as EngineImport; UNSUPPORTED when the engine makes images for its own platform only
+ * @throws ImgctlError NAME_INVALID before anything is read; as EngineImport; UNSUPPORTED when the engine makes images for its own platform only
  */
 export async function importImage(
   engine: ImportingEngine,
@@ -28,6 +29,7 @@ export async function importImage(
     if (platform) await assertPlatform(engine, id, platform, signal)
     return id
   }
+  parseReference(target)
   const staging = `${STAGING_REPOSITORY}:${newStagingTag()}`
   try {
     const id = await engine.importImage({ ...request, target: staging }, signal)

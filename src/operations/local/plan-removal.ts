@@ -14,7 +14,9 @@ export interface PlannedRemoval {
   readonly names: readonly string[]
   /** Of these, the ones that nobody named. */
   readonly unasked: readonly string[]
-  /** No name is left: the image goes with them. */
+  /** An id named it. */
+  readonly isWhole: boolean
+  /** No name is left: the image goes with them, unless another was made from it. */
   readonly isLast: boolean
   /** Bytes that the image has; what it shares with others stays. */
   readonly size: number
@@ -112,6 +114,7 @@ function removalOf(image: ListedImage, targets: readonly string[], digestsGoAlon
     names: [...tags, ...digests],
     // An image's one tag is as good as its id: docker too takes it without a question.
     unasked: isById && tags.length === 1 ? [] : tags.filter((tag) => !meant.includes(tag)),
+    isWhole: isById,
     isLast: isById || (tags.length === image.tags.length && digestsLeft.length === 0),
     size: image.size,
   }

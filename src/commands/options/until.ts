@@ -1,0 +1,30 @@
+import { usage } from './kinds.ts'
+
+const SECOND_MS = 1000
+const UNIT_MS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: SECOND_MS, ms: 1 } as const
+const DURATION = /^(?:\d+(?:\.\d+)?(?:d|h|ms|m|s))+$/
+const PART = /(\d+(?:\.\d+)?)(d|h|ms|m|s)/g
+const DATE = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)?$/
+
+/**
+ * The moment that docker's `until=` filter means: `24h` ago, a date with or without a time (this machine's when it
+ * names no zone), or seconds since 1970.
+ *
+ * @returns milliseconds since 1970
+ * @throws ImgctlError USAGE
+ */
+export function parseUntil(text: string, now: number): number {
+  if (/^\d{9,}(?:\.\d+)?$/.test(text)) return Number(text) * SECOND_MS
+  if (DURATION.test(text)) {
+    return [...text.matchAll(PART)].reduce(
+      (time, [, count, unit]) => time - Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS],
+      now,
+    )
+  }
+  // A date alone would be taken for UTC.
+  const time = DATE.test(text) ? Date.parse(text.length === 10 ? `${text}T00:00` : text) : Number.NaN
+  if (Number.isNaN(time)) {
+    throw usage('--filter', `until=${text}`, 'until=24h, until=2026-01-31 or until=2026-01-31T08:00:00Z')
+  }
+  return time
+}
