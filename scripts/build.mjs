@@ -1,11 +1,13 @@
 // Bundles src/ into dist/: pure JavaScript, lazily loaded chunks, nothing to install beside it.
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 
 const root = join(import.meta.dirname, '..')
 const dist = join(root, 'dist')
+const made = join(root, `dist.new-${process.pid}`)
+const old = join(root, `dist.old-${process.pid}`)
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
 /**
@@ -30,11 +32,10 @@ const withoutChildProcess = {
 }
 
 const started = performance.now()
-rmSync(dist, { recursive: true, force: true })
 await build({
   absWorkingDir: root,
   entryPoints: { main: 'src/main.ts' },
-  outdir: 'dist',
+  outdir: made,
   chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
   splitting: true,
@@ -48,8 +49,14 @@ await build({
   logLevel: 'warning',
 })
 
-const help = execFileSync(process.execPath, [join(dist, 'main.js'), '--help'])
-writeFileSync(join(dist, 'help.txt'), help)
+const help = execFileSync(process.execPath, [join(made, 'main.js'), '--help'])
+writeFileSync(join(made, 'help.txt'), help)
+
+// Swapped as a whole: a program that is started meanwhile finds the old one or the new.
+rmSync(old, { recursive: true, force: true })
+if (existsSync(dist)) renameSync(dist, old)
+renameSync(made, dist)
+rmSync(old, { recursive: true, force: true })
 
 const files = readdirSync(dist, { recursive: true }).map((name) => statSync(join(dist, String(name))))
 const bytes = files.filter((file) => file.isFile()).reduce((sum, { size }) => sum + size, 0)
