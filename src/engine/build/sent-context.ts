@@ -14,10 +14,9 @@ export class SentContext {
 
   constructor(context: Readable, onEvent: (event: BuildEvent) => void) {
     this.#context = context
-    // It may fail before anybody reads it, while the engine is still asked for a session.
-    context.on('error', (error) => {
-      this.failure ??= error
-    })
+    // It may fail before anybody reads it, while the engine is still asked for a session: that must not end the
+    // process. Who reads it then is told.
+    context.on('error', () => {})
     this.body = Readable.from(this.#counted(onEvent), { objectMode: false })
     // Who sends it is told, and that is enough.
     this.body.on('error', () => {})
@@ -29,6 +28,15 @@ export class SentContext {
   }
 
   async *#counted(onEvent: (event: BuildEvent) => void): AsyncGenerator<Uint8Array> {
+    try {
+      yield* this.#told(onEvent)
+    } catch (error) {
+      this.failure = error
+      throw error
+    }
+  }
+
+  async *#told(onEvent: (event: BuildEvent) => void): AsyncGenerator<Uint8Array> {
     let bytes = 0
     let reported = performance.now()
     for await (const chunk of this.#context as AsyncIterable<Uint8Array>) {

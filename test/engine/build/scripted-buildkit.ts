@@ -103,11 +103,15 @@ function buildingOf(
   response: ServerResponse,
   session: ClientHttp2Session,
 ): Building {
-  const stream: Building['stream'] = (path, headers) =>
-    session.request({
+  const stream: Building['stream'] = (path, headers) => {
+    const call = session.request({
       ...{ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' },
       ...headers,
     })
+    // The client ends its session with the build, whatever is still open in it.
+    call.on('error', () => {})
+    return call
+  }
   return {
     request,
     response,
