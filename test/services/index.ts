@@ -22,6 +22,8 @@ export interface ServiceAddresses {
   tools: { sidRoot: string }
   /** `hostSkopeo` of tools.ts. */
   hostSkopeo: { program: string }
+  zsh: { program: string }
+  fish: { program: string }
 }
 
 export type ServiceName = keyof ServiceAddresses
@@ -66,10 +68,14 @@ const DEFINITIONS: { [N in ServiceName]: Definition<ServiceAddresses[N]> } = {
     },
   },
   tools: { needs: ['sid'], start: async () => ({ address: { sidRoot: sidRootPath() } }) },
-  hostSkopeo: {
-    needs: ['skopeo'],
-    start: async () => ({ address: { program: findProgram('skopeo') ?? 'skopeo' } }),
-  },
+  hostSkopeo: hostProgram('skopeo'),
+  zsh: hostProgram('zsh'),
+  fish: hostProgram('fish'),
+}
+
+/** A program of this machine that is ready as soon as it is installed. */
+function hostProgram(name: 'skopeo' | 'zsh' | 'fish'): Definition<{ program: string }> {
+  return { needs: [name], start: async () => ({ address: { program: findProgram(name) ?? name } }) }
 }
 
 export const SERVICE_NAMES = Object.keys(DEFINITIONS) as ServiceName[]

@@ -19,6 +19,8 @@ const HOST_PARTS = {
   debootstrap: { program: 'debootstrap', package: 'debootstrap' },
   tmux: { program: 'tmux', package: 'tmux' },
   zstd: { program: 'zstd', package: 'zstd' },
+  zsh: { program: 'zsh', package: 'zsh' },
+  fish: { program: 'fish', package: 'fish' },
 } as const satisfies Record<string, { program: string; package: string }>
 
 export type PartName = keyof typeof HOST_PARTS | 'sid'

@@ -67,6 +67,8 @@ __imgctl_offer() {
 }
 
 __imgctl_offer_kind() {
+  # Names of files are typed with escapes, and offered without: bash adds them.
+  [[ $1 == file || $1 == folder ]] && local current=\${current//\\\\/}
   case "$1" in
     words\\ *) __imgctl_offer < <(printf '%s\\n' \${1#words }) ;;
     file)

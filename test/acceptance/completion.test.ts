@@ -1,0 +1,246 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describeWith, service } from '../services/use.ts'
+import { savedImage, writeArchive } from './archives.ts'
+import { imgctl, serve, type TestServer } from './program.ts'
+import {
+  completeInBash,
+  completeInFish,
+  completeInZsh,
+  runShell,
+  type ShellFolder,
+  shellFolder,
+} from './shells.ts'
+
+let server: TestServer
+let folder: string
+let shells: ShellFolder
+beforeAll(async () => {
+  server = await serve()
+  folder = await mkdtemp(join(tmpdir(), 'imgctl-completion-'))
+  shells = await shellFolder(folder)
+  const archive = await writeArchive(join(folder, 'app.tar'), await savedImage())
+  for (const name of ['app:1.0', 'app:1.1', 'only:2.0', 'team/web:3.0']) {
+    const pushed = await imgctl(['image', 'push', archive, '--name', name, '--quiet'], { env: server.env })
+    if (pushed.code !== 0) throw new Error(pushed.stderr)
+  }
+  await imgctl(['login', '--profile', 'work', '--api-key-stdin'], {
+    env: { ...server.env, IMGCTL_API_KEY: undefined },
+    input: server.apiKey,
+  })
+})
+afterAll(async () => {
+  await server.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+beforeEach(() => writeFile(shells.log, ''))
+
+const NO_ENGINE = { DOCKER_HOST: 'unix:///nowhere/docker.sock' }
+const online = () => ({ ...server.env, ...NO_ENGINE })
+
+describe('bash', () => {
+  test('reading the script registers a function and needs no other program', async () => {
+    const read = ['--norc', '-c', 'PATH=; source "$1"; complete -p imgctl', 'bash', shells.scripts.bash]
+    expect(await runShell(shells, 'bash', read, {})).toBe('complete -F _imgctl imgctl\n')
+    expect(await readFile(shells.log, 'utf8')).toBe('')
+  })
+
+  test.each([
+    ['imgctl im', ['image']],
+    ['imgctl image pus', ['push']],
+    ['imgctl images pus', ['push']],
+    ['imgctl image push --dig', ['--digest-file']],
+    ['imgctl image push --via ', ['auto', 'engine', 'direct']],
+    ['imgctl image push --via = e', ['engine']],
+    ['imgctl image list -f j', ['json']],
+    ['imgctl --profile x --debug image li', ['list']],
+    ['imgctl image push --no-wait --name x --meta', ['--metadata-file']],
+    ['imgctl image push --metadata-file b', ['b.txt', 'big.tar']],
+    ['imgctl serve --data ', ['dir']],
+    ['imgctl completion ', ['bash', 'zsh', 'fish', 'powershell']],
+    ['imgctl api PA', ['PATCH']],
+    ['imgctl api GET ', []],
+    ['imgctl image list ', []],
+    ['imgctl image push ./w', ['./with space.tar.gz']],
+    ['imgctl image push b', ['big.tar']],
+    ['imgctl image push oci : d', ['dir']],
+  ])('%j offers %j', async (line, offered) => {
+    expect((await completeInBash(shells, line.split(' '), NO_ENGINE)).sort()).toEqual(offered.sort())
+  })
+
+  test.each([
+    ['imgctl image delete ', ['app:', 'only:2.0', 'team/web:3.0']],
+    ['imgctl image delete app :', ['1.0', '1.1']],
+    ['imgctl image delete app : 1.1', ['1.1']],
+    ['imgctl image delete app:1.0 te', ['team/web:3.0']],
+    ['imgctl image enable nope', []],
+    ['imgctl image inspect --remote on', ['only:2.0']],
+    ['imgctl profile use ', ['work']],
+    ['imgctl --profile = w', ['work']],
+  ])('of names, %j offers %j', async (line, offered) => {
+    expect(await completeInBash(shells, line.split(' '), online())).toEqual(offered)
+  })
+
+  test('a file whose name is typed with escapes', async () => {
+    const words = ['imgctl', 'image', 'push', './with\\ s']
+    expect(await completeInBash(shells, words, NO_ENGINE)).toEqual(['./with space.tar.gz'])
+  })
+
+  test('words alone start no imgctl', async () => {
+    await completeInBash(shells, ['imgctl', 'image', 'push', '--via', ''], online())
+    expect(await readFile(shells.log, 'utf8')).toBe('')
+  })
+})
+
+describeWith(['zsh'], 'zsh', () => {
+  const press = (line: string, env = online()) => completeInZsh(shells, line, env)
+
+  test.each([
+    ['imgctl im', 'imgctl image '],
+    ['imgctl image pus', 'imgctl image push '],
+    ['imgctl image push --dig', 'imgctl image push --digest-file '],
+    ['imgctl image push --via e', 'imgctl image push --via engine '],
+    ['imgctl image push --via=e', 'imgctl image push --via=engine '],
+    ['imgctl --profile x image li', 'imgctl --profile x image list '],
+    ['imgctl image push ./w', 'imgctl image push ./with\\ space.tar.gz '],
+    ['imgctl image push bi', 'imgctl image push big.tar '],
+    ['imgctl image push oci:d', 'imgctl image push oci:dir/'],
+    ['imgctl api PA', 'imgctl api PATCH '],
+    ['imgctl image delete on', 'imgctl image delete only:2.0 '],
+    ['imgctl image delete app:1.0 te', 'imgctl image delete app:1.0 team/web:3.0 '],
+    ['imgctl image delete ap', 'imgctl image delete app:'],
+    ['imgctl profile use w', 'imgctl profile use work '],
+    ['imgctl image delete no', 'imgctl image delete no'],
+  ])('%j becomes %j', async (line, after) => {
+    expect(await press(line)).toBe(after)
+  })
+
+  test('reading the script starts no imgctl', async () => {
+    await runShell(
+      shells,
+      'zsh',
+      ['-f', '-c', 'compdef() {}; PATH=; source "$1"', 'zsh', shells.scripts.zsh],
+      {},
+    )
+    expect(await readFile(shells.log, 'utf8')).toBe('')
+  })
+})
+
+describeWith(['fish'], 'fish', () => {
+  test.each([
+    ['imgctl im', ['image']],
+    ['imgctl image pus', ['push']],
+    ['imgctl image push --dig', ['--digest-file']],
+    ['imgctl image push --via ', ['auto', 'direct', 'engine']],
+    ['imgctl image push --via=e', ['--via=engine']],
+    ['imgctl --profile x image li', ['list']],
+    ['imgctl image push ./w', ['./with space.tar.gz']],
+    ['imgctl serve --data ', ['dir/']],
+    ['imgctl api PA', ['PATCH']],
+    ['imgctl api GET ', []],
+    ['imgctl image delete ', ['app:', 'only:2.0', 'team/web:3.0']],
+    ['imgctl image delete app:', ['app:1.0', 'app:1.1']],
+    ['imgctl image delete app:1.0 te', ['team/web:3.0']],
+    ['imgctl profile use ', ['work']],
+    ['imgctl --profile=w', ['--profile=work']],
+  ])('%j offers %j', async (line, offered) => {
+    expect(await completeInFish(shells, line, online())).toEqual(offered)
+  })
+
+  test('reading the script starts no imgctl', async () => {
+    await runShell(shells, 'fish', ['--no-config', '-c', 'source $argv[1]', shells.scripts.fish], {})
+    expect(await readFile(shells.log, 'utf8')).toBe('')
+  })
+})
+
+describe('names are a help, and silent without it', () => {
+  let silent: Server
+  beforeAll(async () => {
+    silent = createServer(() => {})
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+  })
+  afterAll(() => {
+    silent.closeAllConnections()
+    silent.close()
+  })
+  const hanging = () => `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+
+  test.each<[string, () => Record<string, string>]>([
+    ['offline', () => ({ IMGCTL_SERVER: 'http://127.0.0.1:9', IMGCTL_API_KEY: 'k' })],
+    ['not logged in', () => ({ IMGCTL_SERVER: server.url })],
+    ['a key that nobody knows', () => ({ IMGCTL_SERVER: server.url, IMGCTL_API_KEY: 'k' })],
+    ['a server that never answers', () => ({ IMGCTL_SERVER: hanging(), IMGCTL_API_KEY: 'k' })],
+    ['settings that cannot be', () => ({ IMGCTL_SERVER: 'ftp://x', HTTPS_PROXY: 'ftp://x' })],
+    ['no such profile', () => ({ IMGCTL_PROFILE: 'nope' })],
+    ['an engine address that is none', () => ({ DOCKER_HOST: 'nonsense://x' })],
+    ['an engine behind ssh', () => ({ DOCKER_HOST: 'ssh://user@127.0.0.1:9' })],
+  ])('%s', async (_, env) => {
+    const config = { IMGCTL_CONFIG_DIR: join(folder, 'empty'), ...NO_ENGINE }
+    for (const words of [
+      ['image', 'save', ''],
+      ['image', 'push', ''],
+      ['image', 'delete', 'a'],
+    ]) {
+      const result = await imgctl(['__complete', ...words], { env: { ...config, ...env() } })
+      expect(result).toEqual({ code: 0, stdout: '', stderr: '' })
+    }
+  })
+
+  test.each([
+    [['--format', 'json', '--nonsense', '']],
+    [['--help']],
+    [['image', 'delete', '--', '-x']],
+    [[]],
+    [['image', 'delete', '*']],
+    [['image', 'delete', '\u001b[31m']],
+  ])('whatever is on the line: %j', async (words) => {
+    const env = { ...online(), IMGCTL_API_KEY: 'k' }
+    expect(await imgctl(['__complete', ...words], { env })).toEqual({ code: 0, stdout: '', stderr: '' })
+  })
+
+  test('a server that hangs does not hold back what the other source has', async () => {
+    const env = { ...server.env, IMGCTL_SERVER: hanging(), ...NO_ENGINE }
+    expect(await completeInBash(shells, ['imgctl', 'image', 'save', ''], env)).toEqual([])
+    expect(await completeInBash(shells, ['imgctl', 'profile', 'use', ''], env)).toEqual(['work'])
+  })
+})
+
+for (const engine of ['dockerClassic', 'dockerContainerd', 'podman'] as const) {
+  describeWith([engine], `names of ${engine}`, () => {
+    test('are offered for commands that take them, beside those of the server', async () => {
+      const { fixtureImages, IMAGES } = await import('../services/fixtures.ts')
+      await fixtureImages(engine)
+      const prefix = IMAGES.hello.slice(0, IMAGES.hello.lastIndexOf(':'))
+      const env = { ...server.env, DOCKER_HOST: service(engine).dockerHost }
+      const complete = async (...words: string[]) => {
+        const { stdout } = await imgctl(['__complete', 'image', ...words], { env })
+        return stdout.split('\n')
+      }
+      expect(await complete('push', `${prefix}:`)).toContain(IMAGES.hello)
+      expect(await complete('save', 'on')).toContain('only:2.0')
+      expect(await complete('save', '--local', 'only:')).not.toContain('only:2.0')
+      expect(await complete('save', '--remote', `${prefix}:`)).not.toContain(IMAGES.hello)
+      expect(await complete('delete', `${prefix}:`)).not.toContain(IMAGES.hello)
+    })
+  })
+}
+
+test('an unknown shell is a usage error that names those there are', async () => {
+  expect(await imgctl(['completion', 'tcsh'])).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: 'error: there is no completion for "tcsh"\nhint: shells: bash, zsh, fish, powershell\n',
+  })
+})
+
+test('PowerShell is not at hand: its script is looked at as text', async () => {
+  const script = await readFile(shells.scripts.powershell, 'utf8')
+  expect(script).toContain('Register-ArgumentCompleter -Native -CommandName imgctl -ScriptBlock {')
+  expect(script).toContain("$values['image push/--via'] = 'words auto engine direct'")
+  expect(script.split('{')).toHaveLength(script.split('}').length)
+  expect(script.split('(')).toHaveLength(script.split(')').length)
+})
