@@ -3,7 +3,6 @@ import { type FileHandle, open, readFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { ImgctlError } from '../errors/error.ts'
 import type { BuildContext } from './context.ts'
-import type { ContextDockerfile } from './context-dockerfile.ts'
 import type { ContextEntry } from './context-entry.ts'
 import { quote, unreadable } from './file-error.ts'
 import { IGNORE_FILE } from './ignore-file.ts'
@@ -36,43 +35,45 @@ export function contextTar(context: BuildContext, options: ContextTarOptions): R
 
 async function* chunks(context: BuildContext, options: ContextTarOptions): AsyncGenerator<Buffer> {
   const { dockerfile } = context
-  const classic = options.builder === 'classic'
   const sent = { dockerfile: false, ignoreFile: false }
   for await (const entry of context.entries(options.signal)) {
     if (entry.path === dockerfile.name) sent.dockerfile = true
     if (entry.path === IGNORE_FILE) sent.ignoreFile = true
-    if (classic && entry.path === IGNORE_FILE && entry.type === 'file' && needsRule(context)) {
+    const more = entry.path === IGNORE_FILE && entry.type === 'file' ? moreRules(context, options) : ''
+    if (more === '') yield* one(entry, options)
+    else
       yield* made(
         IGNORE_FILE,
-        Buffer.concat([await readFile(entry.source), rule(dockerfile)]),
+        Buffer.concat([await readFile(entry.source), Buffer.from(more)]),
         entry,
         options,
       )
-    } else {
-      yield* one(entry, options)
+  }
+  if (!sent.dockerfile) {
+    yield* made(dockerfile.name, dockerfile.content, dockerfile, options)
+    if (options.builder === 'classic' && !sent.ignoreFile) {
+      const rules = Buffer.from(`${IGNORE_FILE}\n${literally(dockerfile.name)}\n`)
+      yield* made(IGNORE_FILE, rules, dockerfile, options)
     }
-  }
-  if (sent.dockerfile) {
-    yield TAR_END
-    return
-  }
-  yield* made(dockerfile.name, dockerfile.content, dockerfile, options)
-  if (classic && !sent.ignoreFile) {
-    const rules = Buffer.concat([Buffer.from(IGNORE_FILE), rule(dockerfile)])
-    yield* made(IGNORE_FILE, rules, dockerfile, options)
   }
   yield TAR_END
 }
 
-/** Whether the ignore file that COPY sees does not itself hide a Dockerfile that has to be hidden. */
-function needsRule({ dockerfile, ignoreFile }: BuildContext): boolean {
-  if (!dockerfile.inContext) return true
-  return ignoreFile.ofDockerfile && ignoreFile.patterns.ignores(dockerfile.name)
+/**
+ * Lines for the end of an ignore file that COPY sees. The classic builder reads that file only, and hides from
+ * COPY the Dockerfile if it says so; Podman leaves out everything that it says.
+ */
+function moreRules({ dockerfile, ignoreFile }: BuildContext, { builder }: ContextTarOptions): string {
+  if (builder !== 'classic') return ''
+  const isHidden = !dockerfile.inContext || ignoreFile.patterns.ignores(dockerfile.name)
+  // With an ignore file of the Dockerfile the other one does not count.
+  if (ignoreFile.ofDockerfile) return `\n!**\n${isHidden ? `${literally(dockerfile.name)}\n` : ''}`
+  return dockerfile.inContext ? '' : `\n${literally(dockerfile.name)}\n`
 }
 
-/** A further line of an ignore file, for just this path. */
-function rule({ name }: ContextDockerfile): Buffer {
-  return Buffer.from(`\n${name.replace(/^[#!]|[\\*?[\]^]/g, '\\$&')}\n`)
+/** A line of an ignore file for just this path. */
+function literally(path: string): string {
+  return path.replace(/^[#!]|[\\*?[\]^]/g, '\\$&')
 }
 
 async function* one(entry: ContextEntry, options: ContextTarOptions): AsyncGenerator<Buffer> {

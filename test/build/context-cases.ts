@@ -303,11 +303,11 @@ const FILES: readonly ContextCase[] = [
     'to-file': { symlink: 'real/a.txt' },
     'to-folder': { symlink: 'real' },
     'to-nothing': { symlink: 'nothing' },
-    'to-outside': { symlink: '../../etc/passwd' },
     absolute: { symlink: '/etc/hostname' },
     'real/up': { symlink: '../real/a.txt' },
-    loop: { symlink: 'loop' },
   }),
+  ignoring('a link that leads out', 'none\n', { out: { symlink: '../../etc/passwd' }, b: 'b' }),
+  ignoring('a link to itself', 'none\n', { loop: { symlink: 'loop' }, b: 'b' }),
   ignoring('a link is ignored, not what it leads to', 'to-folder\n', {
     'real/a.txt': 'a',
     'to-folder': { symlink: 'real' },

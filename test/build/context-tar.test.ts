@@ -115,6 +115,25 @@ test('a special name of a Dockerfile is hidden from the classic builder by itsel
   expect(rules).toBe('.dockerignore\n\\!a\\[1\\]\\*\n')
 })
 
+test('with an ignore file of the Dockerfile, the other one means nothing to the classic builder', async () => {
+  const { folder } = await make({
+    'context/Dockerfile': 'FROM scratch\n',
+    'context/Dockerfile.dockerignore': 'Dockerfile*\n',
+    'context/.dockerignore': 'b\n',
+    'context/b': 'b',
+  })
+  const context = await openContext({ folder })
+  const rules = { b: 'b', Dockerfile: 'FROM scratch\n' }
+  expect(await contents(contextTar(context, { builder: 'buildkit' }))).toEqual({
+    ...rules,
+    '.dockerignore': 'b\n',
+  })
+  expect(await contents(contextTar(context, { builder: 'classic' }))).toEqual({
+    ...rules,
+    '.dockerignore': 'b\n\n!**\nDockerfile\n',
+  })
+})
+
 test('a file of no permissions keeps them', async () => {
   const { folder } = await make({ ...FILES, 'context/none': { text: 'n', mode: 0o000 } })
   const listed = await listTar(contextTar(await openContext({ folder }), { builder: 'buildkit' }))

@@ -47,7 +47,17 @@ export async function listTar(tar: AsyncIterable<Uint8Array>): Promise<string[]>
     const link = type === 'link' || type === 'symlink' ? { target } : {}
     if (path !== '') lines.set(path, describeEntry({ ...listed, ...link, ...owner }))
   }
-  return [...lines].sort(([a], [b]) => compareFolders(a, b)).map(([, line]) => line)
+  return sortLines([...lines.values()])
+}
+
+/** Lines of describeEntry in the order of a walk. */
+export function sortLines(lines: readonly string[]): string[] {
+  return [...lines].sort((a, b) => compareFolders(pathOf(a), pathOf(b)))
+}
+
+/** The path ends a line, but for what a link leads to. */
+function pathOf(line: string): string {
+  return line.replace(/^(f \d+( \d+:\d+)? \d+|\w+ \d+( \d+:\d+)?) /, '').replace(/ (->|=) .*$/, '')
 }
 
 /** The order of a walk: a folder, what is in it, then its next sibling. */

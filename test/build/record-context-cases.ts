@@ -9,13 +9,10 @@ import { createReadStream } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
-import { buffer } from 'node:stream/consumers'
-import { createGunzip } from 'node:zlib'
-import { extract } from 'tar-stream'
 import { startServices, stopServices } from '../services/index.ts'
 import { docker } from '../services/tools.ts'
 import { CONTEXT_CASES, type ContextCase, DOCKERFILE } from './context-cases.ts'
+import { listSavedImage } from './list-image.ts'
 import { listTar } from './list-tar.ts'
 import { makeContext } from './make-context.ts'
 import type { Recording } from './recorded-contexts.ts'
@@ -66,7 +63,7 @@ async function recordClassic(host: string, root: string, each: ContextCase): Pro
   if (built.code !== 0) return { error: errorOf(built.stderr) }
   const saved = await docker(['save', '--output', output, tag], { host })
   if (saved.code !== 0) throw new Error(saved.stderr)
-  return listLayer(output)
+  return listSavedImage(createReadStream(output))
 }
 
 function target(root: string, { dockerfile }: ContextCase): string[] {
@@ -83,22 +80,4 @@ function errorOf(stderr: string): string {
   const lines = stderr.trimEnd().split('\n')
   const line = lines.findLast((each) => /error/i.test(each)) ?? lines.at(-1) ?? ''
   return line.replaceAll(folder, '').replace(/\/\d+\//g, '/')
-}
-
-/** What the one layer of a saved image holds: of `FROM scratch` and one COPY. */
-async function listLayer(path: string): Promise<string[]> {
-  const files = new Map<string, Buffer>()
-  for await (const entry of createReadStream(path).pipe(extract())) {
-    files.set(entry.header.name, await buffer(entry))
-  }
-  const [manifest] = JSON.parse(files.get('manifest.json')!.toString()) as { Layers: string[] | null }[]
-  const layers = await Promise.all(
-    (manifest?.Layers ?? []).map((name) => listTar(gunzipped(files.get(name)!))),
-  )
-  return layers.flat()
-}
-
-function gunzipped(bytes: Buffer): AsyncIterable<Uint8Array> {
-  const source = Readable.from([bytes])
-  return bytes[0] === 0x1f ? source.pipe(createGunzip()) : source
 }
