@@ -37,6 +37,8 @@ export interface ArchiveLayer extends LayerDescription {
    * descriptor's digest or, without a descriptor, when the uncompressed bytes do not hash to the diffID.
    */
   open(options?: OpenLayer): Promise<Readable>
+  /** Bytes of the files in it, as docker history counts them, see layerContentSize. */
+  contentSize(signal?: AbortSignal): Promise<number>
 }
 
 /** The manifest as the archive holds it: sent unchanged, it keeps the image's digest. */

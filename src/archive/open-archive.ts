@@ -9,6 +9,7 @@ import { readDockerSave, SAVE_MANIFEST } from './docker-save.ts'
 import { openFile, statIfThere } from './file-access.ts'
 import { fileRange, readAt } from './file-range.ts'
 import { FolderFiles } from './folder-files.ts'
+import { layerContentSize } from './layer-content-size.ts'
 import { INDEX_FILE, LAYOUT_FILE } from './layout-names.ts'
 import { readLayout } from './oci-layout.ts'
 import { type Spooled, type SpoolOptions, spoolTar } from './spool.ts'
@@ -167,6 +168,7 @@ function readableLayer(files: ArchiveFiles, layer: LayerDescription): ArchiveLay
   return {
     ...layer,
     open: async (options = {}) => Readable.from(layerContent(files, layer, options), { objectMode: false }),
+    contentSize: (signal) => layerContentSize(files, layer, signal),
   }
 }
 

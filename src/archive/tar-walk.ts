@@ -38,7 +38,7 @@ export type TarEntry = { readonly path: string } & (
 )
 
 /** What extended headers say about the entry that follows them. */
-interface Extended {
+export interface Extended {
   readonly count: number
   readonly path?: string
   readonly linkPath?: string
@@ -48,6 +48,15 @@ interface Extended {
 
 const NOTHING: Extended = { count: 0 }
 
+/** A header with what extended headers before it say of its entry. */
+export interface WalkedHeader {
+  readonly header: TarHeader
+  readonly extended: Extended
+  /** Where the body starts, and its bytes. */
+  readonly offset: number
+  readonly size: number
+}
+
 /**
  * The entries of a tar in order. While an entry is looked at, its body may be read from `bytes`; what is left
  * of it is skipped. A missing end mark is accepted, as Go does: what an image needs is looked up by name, so
@@ -56,6 +65,13 @@ const NOTHING: Extended = { count: 0 }
  * @throws ImgctlError ARCHIVE_INVALID for everything that is not a well-formed tar inside its own bounds
  */
 export async function* walkTar(bytes: TarBytes): AsyncGenerator<TarEntry> {
+  for await (const { header, extended, offset, size } of walkHeaders(bytes)) {
+    yield toEntry(header, extended, offset, size)
+  }
+}
+
+/** As `walkTar`, for tars whose paths and links may lead anywhere, as those of a layer do. */
+export async function* walkHeaders(bytes: TarBytes): AsyncGenerator<WalkedHeader> {
   let extended = NOTHING
   for (let header = await nextHeader(bytes); header !== undefined; header = await nextHeader(bytes)) {
     const size = isExtension(header) ? header.size : (extended.size ?? header.size)
@@ -69,7 +85,7 @@ export async function* walkTar(bytes: TarBytes): AsyncGenerator<TarEntry> {
     if (isExtension(header)) {
       extended = await readExtension(bytes, header, extended)
     } else {
-      yield toEntry(header, extended, offset, size)
+      yield { header, extended, offset, size }
       extended = NOTHING
     }
     await bytes.skip(offset + size - bytes.position)

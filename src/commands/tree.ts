@@ -62,6 +62,11 @@ const IMAGE: readonly CommandNode[] = [
     load: () => import('./image/load.ts'),
   },
   {
+    name: 'history',
+    summary: 'show how an image was made',
+    load: () => import('./image/history.ts'),
+  },
+  {
     name: 'pull',
     summary: 'get an image from the server or a registry into the engine',
     load: () => import('./image/pull.ts'),

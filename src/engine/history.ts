@@ -27,8 +27,8 @@ function readEntry(row: unknown): EngineHistoryEntry {
   return {
     // `<missing>` for steps that left no image.
     id: isDigest(digest) ? digest : undefined,
-    // Go's zero time is long before 1970.
-    created: created === undefined || created <= 0 ? undefined : created * 1000,
+    // Go's zero time is long before 1970; 1970 itself is what reproducible builds write.
+    created: created === undefined || created < 0 ? undefined : created * 1000,
     createdBy: stringAt(fields, 'CreatedBy') ?? '',
     comment: stringAt(fields, 'Comment') ?? '',
     size: numberAt(fields, 'Size') ?? 0,

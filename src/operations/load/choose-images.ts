@@ -14,14 +14,14 @@ export function chooseImages(
   platform: Platform | undefined,
   { store, platform: own }: Pick<EngineInfo, 'store' | 'platform'>,
 ): readonly ArchiveImage[] {
-  if (platform) return fitting(images, platform)
+  if (platform) return imagesFor(images, platform)
   if (store === 'containerd') return images
   const groups = new Map<string, ArchiveImage[]>()
   for (const image of images) {
     const name = contentName(image)
     groups.set(name, [...(groups.get(name) ?? []), image])
   }
-  return [...groups.values()].flatMap((group) => (group.length > 1 ? fitting(group, own) : group))
+  return [...groups.values()].flatMap((group) => (group.length > 1 ? imagesFor(group, own) : group))
 }
 
 /** Equal for images that would take each other's name: those that differ in platform. */
@@ -29,7 +29,8 @@ function contentName({ repoTags, configDigest }: ArchiveImage): string {
   return repoTags.length > 0 ? repoTags.join('\n') : configDigest
 }
 
-function fitting(images: readonly ArchiveImage[], platform: Platform): ArchiveImage[] {
+/** @throws ImgctlError ARCH_MISMATCH when no image is for the platform */
+export function imagesFor(images: readonly ArchiveImage[], platform: Platform): ArchiveImage[] {
   const found = images.filter((image) => matchesPlatform(image.platform, platform))
   if (found.length > 0) return found
   const offered = [...new Set(images.map((image) => formatPlatform(image.platform)))]
