@@ -41,8 +41,12 @@ function completedCommand(
       summary: child.summary(),
     })),
     options: [...own.map((option) => completedOption(option, definition)), ...globals],
-    operands: operands.map((operand) =>
-      valueKind({ placeholder: operand.name(), description: operand.description }),
+    operands: operands.map((operand, index) =>
+      valueKind({
+        placeholder: operand.name(),
+        description: operand.description,
+        choices: Object.values(definition?.arguments ?? {})[index]?.choices,
+      }),
     ),
     repeats: operands.at(-1)?.variadic ?? false,
   }

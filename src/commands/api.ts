@@ -8,7 +8,7 @@ const METHODS: readonly string[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 export default defineCommand({
   description: "Sends one request to the server's API with the key in use, and prints the answer's body.",
   arguments: {
-    method: required('<method>', 'GET, POST, PUT, PATCH or DELETE'),
+    method: required('<method>', 'GET, POST, PUT, PATCH or DELETE', METHODS),
     path: required('<path>', 'a path under /api: /images?limit=5'),
   },
   options: { data: text('-d, --data <json>', 'the body; - reads it from stdin') },

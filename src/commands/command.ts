@@ -21,6 +21,8 @@ export interface ArgumentDefinition<V> {
   /** `<image>`, `[image]` or `<image...>`. */
   readonly form: string
   readonly description: string
+  /** The values there are, for completion. */
+  readonly choices?: readonly string[]
   /** Never set: it carries the type of the value. */
   readonly value?: V
 }

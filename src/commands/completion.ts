@@ -17,7 +17,7 @@ fish: imgctl completion fish > ~/.config/fish/completions/imgctl.fish
 PowerShell: imgctl completion powershell > imgctl.ps1, and in $PROFILE: . PATH/imgctl.ps1
 
 Print it anew after an update of imgctl.`,
-  arguments: { shell: required('<shell>', 'bash, zsh, fish or powershell') },
+  arguments: { shell: required('<shell>', 'bash, zsh, fish or powershell', SHELLS) },
   options: {},
   examples: [
     'imgctl completion bash > ~/.local/share/bash-completion/completions/imgctl',

@@ -1,8 +1,13 @@
 import { ImgctlError } from '../../errors/error.ts'
 import type { ArgumentDefinition, OptionDefinition } from '../command.ts'
 
-export function required(form: `<${string}>`, description: string): ArgumentDefinition<string> {
-  return { form, description }
+/** @param choices the values there are; what else is given is for the command to refuse */
+export function required(
+  form: `<${string}>`,
+  description: string,
+  choices?: readonly string[],
+): ArgumentDefinition<string> {
+  return { form, description, ...(choices ? { choices } : {}) }
 }
 
 export function optional(form: `[${string}]`, description: string): ArgumentDefinition<string | undefined> {

@@ -14,6 +14,7 @@ type Source = keyof NameSources
 /** Which names the commands of `imgctl image` take; those of the server where nothing is said. */
 const IMAGE_SOURCES: Readonly<Record<string, readonly Source[]>> = {
   push: ['engine'],
+  build: ['engine'],
   tag: ['engine'],
   create: [],
   import: [],

@@ -3,11 +3,13 @@ import type { ValueKind } from './command.ts'
 /** How help names a value, and what can then be offered for it. */
 const PLACEHOLDERS: Readonly<Record<string, ValueKind>> = {
   file: 'file',
+  dockerfile: 'file',
   archive: 'file',
   dir: 'folder',
   folder: 'folder',
   context: 'folder',
   image: 'name',
+  source: 'name',
   profile: 'name',
 }
 const FORMATS = 'words table json yaml'
@@ -20,18 +22,15 @@ export interface Described {
 }
 
 /**
- * What can be offered for a value, from what the command's definition says of it. A description that is a list, as in
- * `bash, zsh or fish`, is a choice too.
+ * What can be offered for a value, from what the command's definition says of it: its choices, or else how help names
+ * it. Help says too whether an image may be an archive, and whose name a name is.
  */
 export function valueKind({ placeholder, description, choices }: Described): ValueKind {
-  const words = choices ?? listedWords(description)
-  if (words) return `words ${words.join(' ')}`
+  if (choices) return `words ${choices.join(' ')}`
   if (placeholder === 'format') return FORMATS
   if (placeholder === 'name' && /\bprofile\b/.test(description)) return 'name'
   const kind = PLACEHOLDERS[placeholder] ?? 'any'
-  return kind === 'name' && /archive/i.test(description) ? 'name-or-archive' : kind
-}
-
-function listedWords(description: string): string[] | undefined {
-  return /^[\w-]+(?:, [\w-]+)+,? or [\w-]+$/.test(description) ? description.split(/,? or |, /) : undefined
+  if (kind !== 'name') return kind
+  if (/\barchive\b/i.test(description)) return 'name-or-archive'
+  return /\bfile\b/.test(description) ? 'file' : 'name'
 }

@@ -10,8 +10,10 @@ test.each([
   ['name', 'the profile to use (IMGCTL_PROFILE)', undefined, 'name'],
   ['name:tag', "the image's name on the server", undefined, 'any'],
   ['format', "table, json, yaml, or a template like '{{.Name}}'", undefined, 'words table json yaml'],
-  ['format', 'docker or oci', ['docker', 'oci'], 'words docker oci'],
-  ['shell', 'bash, zsh, fish or powershell', undefined, 'words bash zsh fish powershell'],
+  ['format', 'of the archive', ['docker', 'oci'], 'words docker oci'],
+  ['shell', 'bash, zsh, fish or powershell', ['bash', 'zsh'], 'words bash zsh'],
+  ['source', 'name, digest or id', undefined, 'name'],
+  ['source', 'a file, - for stdin, or a URL that the engine fetches', undefined, 'file'],
   ['path', 'a path under /api: /images?limit=5', undefined, 'any'],
 ])('<%s>, %j, choices %j: %s', (placeholder, description, choices, kind) => {
   expect(valueKind({ placeholder, description, choices })).toBe(kind)
