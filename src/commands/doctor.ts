@@ -4,7 +4,7 @@ import { diagnose } from '../operations/doctor/diagnose.ts'
 import { printChecklist } from '../terminal/checklist.ts'
 import { printRecords, type RecordView } from '../terminal/records.ts'
 import { defineCommand } from './command.ts'
-import { text } from './options/kinds.ts'
+import { host } from './options/engine.ts'
 import { format } from './options/output.ts'
 
 interface CheckRecord {
@@ -24,7 +24,7 @@ each thing that is not right. Nothing is changed, no secret is shown, and it tak
 Fails (exit code 1) when a check fails; warnings do not fail it.`,
   arguments: {},
   options: {
-    host: text('--host <address>', 'the engine (DOCKER_HOST): unix:///path, tcp://host:port, ssh://host'),
+    host,
     format: format(),
   },
   examples: [
@@ -33,8 +33,9 @@ Fails (exit code 1) when a check fails; warnings do not fail it.`,
     "imgctl doctor --format '{{.Status}} {{.Name}}'",
   ],
   async run({ options }, { streams, signal, probes }) {
-    const { host, format } = options
-    const checks = await diagnose(await probes(host === undefined ? {} : { host }), signal)
+    const { format } = options
+    const engine = options.host === undefined ? {} : { host: options.host }
+    const checks = await diagnose(await probes(engine), signal)
     if (format.kind === 'table') printChecklist(streams.stdout, checks.map(toItem))
     else await printRecords(streams.stdout, checks.map(toRecord), VIEW, { format })
     const failed = checks.filter(({ status }) => status === 'fail')
