@@ -23,8 +23,8 @@ const NO_TARGET =
   /target stage "?([^"\s]+)"? could not be found|failed to reach build target (\S+)|The target "([^"]+)" was not found/
 /** BuildKit, classic builder, Podman. */
 const EXIT_CODE = /(?:exit code: |non-zero code: |exit status )(\d+)/
-/** BuildKit 0.8 repeats our own words, later ones do not. */
-const MISSING_SECRET = /secret (\S+?)(?:: not found| was not given)/
+/** BuildKit 0.8 (`secret npm not found: not found`) and later. */
+const MISSING_SECRET = /secret (\S+?):? not found/
 /** The classic builder, when it comes to such a step. */
 const NEEDS_BUILDKIT = /requires BuildKit/
 /** What BuildKit 0.8 puts before its reasons. */

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { EngineConnection } from '../connection.ts'
 import { inspectImage } from '../images.ts'
 
-/** Clean-up runs also after Ctrl-C, which has to end at once. */
-const REMOVE_TIMEOUT_MS = 400
+/** Mostly a tenth of a second. After Ctrl-C an engine that hangs must not hold the user. */
+const REMOVE_TIMEOUT_MS = 2000
 /** How long the engine may still hold an image after a build that it stopped. */
 const RETRY_INTERVAL_MS = 50
 

@@ -91,7 +91,7 @@ describe('a step that failed', () => {
     expect(message).toMatch(/\.\.\. ended with exit code 1$/)
   })
 
-  test.each(['secret npm: not found', 'secret npm was not given: not found'])(
+  test.each(['secret npm: not found', 'secret npm not found: not found'])(
     'for want of a secret: %s',
     (said) => {
       expect(buildFailure(said, request, step('RUN x')).hint).toBe('give it: --secret id=npm,src=FILE')
