@@ -1,4 +1,5 @@
 import { archiveInvalid, quoteName } from './archive-error.ts'
+import { chunkBuffer } from './file-range.ts'
 import { tarSize, writeTar } from './tar-write.ts'
 import { untilAborted } from './verified-content.ts'
 
@@ -19,6 +20,7 @@ export interface ArchiveFile {
 export interface FilesAsTar {
   /** Bytes. */
   readonly tarSize: number
+  /** Each chunk is to be used up before the next one is asked for. */
   tar(signal?: AbortSignal): AsyncIterable<Uint8Array>
 }
 
@@ -36,8 +38,8 @@ export abstract class ArchiveFiles {
   /** Every regular file, links left out; of a folder those of an OCI layout. */
   abstract list(): Promise<ArchiveFile[]>
 
-  /** The file's bytes from `start` up to `end` (not included). */
-  abstract chunks(file: ArchiveFile, start: number, end: number): AsyncIterable<Uint8Array>
+  /** The file's bytes from `start` up to `end` (not included). @param buffer as for fileRange */
+  abstract chunks(file: ArchiveFile, start: number, end: number, buffer?: Buffer): AsyncIterable<Uint8Array>
 
   /**
    * All of them as one uncompressed tar, and its size. Here a new one is written; what is a tar already answers
@@ -45,11 +47,13 @@ export abstract class ArchiveFiles {
    */
   async asTar(): Promise<FilesAsTar> {
     const files = await this.list()
-    const contents = (signal?: AbortSignal) =>
-      files.map((file) => ({
+    const contents = (signal?: AbortSignal) => {
+      const buffer = chunkBuffer()
+      return files.map((file) => ({
         ...file,
-        body: () => untilAborted(signal, this.chunks(file, 0, file.size)),
+        body: () => untilAborted(signal, this.chunks(file, 0, file.size, buffer)),
       }))
+    }
     return { tarSize: tarSize(files), tar: (signal) => writeTar(contents(signal)) }
   }
 

@@ -71,7 +71,10 @@ export interface OpenedArchive {
   readonly images: readonly ArchiveImage[]
   /** Reads everything that a digest vouches for, see verifyArchive. */
   verify(options?: VerifyOptions): Promise<void>
-  /** The archive as one uncompressed tar, as it was written; of a folder a tar of its files. */
+  /**
+   * The archive as one uncompressed tar, as it was written; of a folder a tar of its files. Each chunk is to be used
+   * up before the next one is asked for.
+   */
   tar(signal?: AbortSignal): AsyncIterable<Uint8Array>
   /** Bytes of `tar`. */
   readonly tarSize: number

@@ -48,10 +48,10 @@ export class FolderFiles extends ArchiveFiles {
     return names.sort()
   }
 
-  async *chunks(file: ArchiveFile, start: number, end: number): AsyncIterable<Uint8Array> {
+  async *chunks(file: ArchiveFile, start: number, end: number, buffer?: Buffer): AsyncIterable<Uint8Array> {
     const handle = await openFile(join(this.#folder, file.path), file.path)
     try {
-      yield* fileRange(handle, start, Math.min(end, file.size))
+      yield* fileRange(handle, start, Math.min(end, file.size), buffer)
     } finally {
       await handle.close()
     }

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { type ArchiveFile, ArchiveFiles, type FilesAsTar } from './archive-files.ts'
 import { FileBytes } from './file-bytes.ts'
-import { fileRange } from './file-range.ts'
+import { chunkBuffer, fileRange } from './file-range.ts'
 import { TarIndex } from './tar-index.ts'
 import { walkTar } from './tar-walk.ts'
 import { untilAborted } from './verified-content.ts'
@@ -68,13 +68,18 @@ class TarFiles extends ArchiveFiles {
   override async asTar(): Promise<FilesAsTar> {
     return {
       tarSize: this.#size,
-      tar: (signal) => untilAborted(signal, fileRange(this.#handle, 0, this.#size)),
+      tar: (signal) => untilAborted(signal, fileRange(this.#handle, 0, this.#size, chunkBuffer())),
     }
   }
 
-  async *chunks({ path, size }: ArchiveFile, start: number, end: number): AsyncIterable<Uint8Array> {
+  async *chunks(
+    { path, size }: ArchiveFile,
+    start: number,
+    end: number,
+    buffer?: Buffer,
+  ): AsyncIterable<Uint8Array> {
     const { offset } = this.#index.find(path)!
-    yield* fileRange(this.#handle, offset + start, offset + Math.min(end, size))
+    yield* fileRange(this.#handle, offset + start, offset + Math.min(end, size), buffer)
   }
 
   close(): Promise<void> {

@@ -5,6 +5,7 @@ import { blobDigest } from './archive-blob.ts'
 import type { ArchiveFile, ArchiveFiles } from './archive-files.ts'
 import type { ArchiveImage, LayerDescription } from './archive-image.ts'
 import { decompressed, type ExpansionLimits } from './decompress.ts'
+import { chunkBuffer } from './file-range.ts'
 import { assertDigest, untilAborted, verified } from './verified-content.ts'
 
 export interface VerifyOptions extends ExpansionLimits {
@@ -32,18 +33,21 @@ export async function verifyArchive(
   ]
   const total = sizes.reduce((sum, size) => sum + size, 0)
   let done = 0
-  async function* read({ path, size }: ArchiveFile): AsyncGenerator<Uint8Array> {
-    for await (const chunk of untilAborted(signal, files.chunks({ path, size }, 0, size))) {
+  const buffer = chunkBuffer()
+  async function* read({ path, size }: ArchiveFile, into?: Buffer): AsyncGenerator<Uint8Array> {
+    for await (const chunk of untilAborted(signal, files.chunks({ path, size }, 0, size, into))) {
       done += chunk.length
       onProgress?.(done, total)
       yield chunk
     }
   }
   for (const layer of layers.values()) {
-    const stored = read({ path: layer.path, size: layer.storedSize })
+    // A decompressor keeps chunks while it works, a hash does not.
+    const into = layer.compression === 'none' ? buffer : undefined
+    const stored = read({ path: layer.path, size: layer.storedSize }, into)
     await verifyLayer(stored, layer, limits)
   }
-  for (const blob of blobs) await drain(verified(read(blob), blobDigest(blob.path)!, blob.path))
+  for (const blob of blobs) await drain(verified(read(blob, buffer), blobDigest(blob.path)!, blob.path))
 }
 
 async function otherBlobs(files: ArchiveFiles, layers: ReadonlyMap<string, unknown>): Promise<ArchiveFile[]> {

@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream'
 import { ImgctlError } from '../errors/error.ts'
 import { makeVisible } from '../internal/control-characters.ts'
 import { isDigest } from '../oci/digest.ts'
@@ -7,6 +6,7 @@ import type { EngineConnection } from './connection.ts'
 import { stringAt } from './json-fields.ts'
 import { familiarTag } from './names.ts'
 import { readEvents } from './ndjson.ts'
+import { PacedBody } from './paced-body.ts'
 
 const DISK_FULL = /no space left on device/
 /** Docker's lines; Podman names several images in one. */
@@ -18,17 +18,18 @@ const LOADED = /^Loaded image(?: ID|\(s\))?: (.+)$/
  */
 export async function loadImages(
   engine: EngineConnection,
-  tar: Readable,
+  tar: AsyncIterable<Uint8Array>,
   signal?: AbortSignal,
 ): Promise<LoadedName[]> {
   const loaded: LoadedName[] = []
+  const sent = new PacedBody(tar)
   try {
     const body = await engine.open({
       method: 'POST',
       path: '/images/load',
       // The progress of the engine is not that of the bytes: we count what it takes.
       query: { quiet: 'true' },
-      body: tar,
+      body: sent,
       signal,
       refusal: (_status, message) => loadFailure(message),
     })
@@ -37,9 +38,9 @@ export async function loadImages(
     }
   } catch (error) {
     // A tar that could not be read is why the engine got half of it.
-    throw tar.errored ?? error
+    throw sent.sourceError ?? error
   } finally {
-    tar.destroy()
+    sent.destroy()
   }
   if (loaded.length > 0) return loaded
   throw new ImgctlError('ENGINE_ERROR', 'the engine ended the load without naming an image', {

@@ -21,13 +21,13 @@ export type LoadedName = { readonly name: string } | { readonly id: Digest }
 
 export interface EngineLoad {
   /**
-   * Loads the images of a docker-save archive; of an OCI layout where the engine takes one. The tar is read to its
-   * end, or destroyed.
+   * Loads the images of a docker-save archive; of an OCI layout where the engine takes one. Each chunk of the tar is
+   * sent before the next one is asked for.
    *
    * @throws ImgctlError ENGINE_ERROR (also for an answer that names no image), DISK_FULL, ENGINE_UNREACHABLE; what
-   *   the tar was destroyed with
+   *   the tar throws
    */
-  loadImages(tar: Readable, signal?: AbortSignal): Promise<LoadedName[]>
+  loadImages(tar: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<LoadedName[]>
 }
 
 /** A step of an image's history as the engine tells it. Text in it is untrusted. */

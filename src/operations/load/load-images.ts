@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { ArchiveImage, OpenedArchive } from '../../archive/archive-image.ts'
 import { openArchive, openArchiveStream } from '../../archive/open-archive.ts'
 import { shortDigest } from '../../oci/digest.ts'
@@ -82,7 +82,7 @@ async function send(
   const { bytes, size } = engineTar(archive, chosen, info, signal)
   onEvent({ type: 'phase', phase: 'load', total: size })
   const counted = count(bytes, (done) => onEvent({ type: 'bytes', done: Math.min(done, size), total: size }))
-  const loaded = await engine.loadImages(Readable.from(counted, { objectMode: false }), signal)
+  const loaded = await engine.loadImages(counted, signal)
   const images: LoadedImage[] = []
   // What the engine has now, not what we sent.
   for (const each of loaded) images.push(await describe(engine, each, signal))
