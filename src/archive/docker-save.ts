@@ -7,7 +7,7 @@ import { entryPath } from './entry-path.ts'
 import { readConfig, readJson } from './image-documents.ts'
 import { taggedReferences } from './image-names.ts'
 import { LAYOUT_FILE } from './layout-names.ts'
-import { readLayoutManifests } from './oci-layout.ts'
+import { completeImages, readLayoutManifests } from './oci-layout.ts'
 
 export const SAVE_MANIFEST = 'manifest.json'
 
@@ -23,7 +23,8 @@ interface SavedImage {
 
 /**
  * The images of a docker-save archive, as manifest.json names them. Since Docker 25 the same archive is an
- * OCI layout too: then the image's manifest is found there, and its descriptors describe the layers.
+ * OCI layout too: then the image's manifest is found there, and its descriptors describe the layers. The layout may
+ * have more platforms of an image: manifest.json names the engine's own only.
  * https://github.com/moby/docker-image-spec/blob/main/v1.2.md#combined-image-json--filesystem-changeset-format
  *
  * @throws ImgctlError ARCHIVE_INVALID, DIGEST_MISMATCH
@@ -35,7 +36,9 @@ export async function readDockerSave(files: ArchiveFiles): Promise<ArchiveImage<
   const manifests = (await files.find(LAYOUT_FILE)) ? (await readLayoutManifests(files)).manifests : []
   const images: ArchiveImage<LayerDescription>[] = []
   for (const image of saved) images.push(await describeImage(files, image, manifests))
-  return images
+  const known = new Set(images.map(({ configDigest }) => configDigest))
+  const others = manifests.filter(({ parsed }) => !known.has(parsed.config.digest))
+  return [...images, ...(await completeImages(files, others)).images]
 }
 
 async function describeImage(

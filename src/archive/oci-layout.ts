@@ -31,16 +31,26 @@ export interface LayoutManifest extends ArchiveManifest {
  */
 export async function readLayout(files: ArchiveFiles): Promise<ArchiveImage<LayerDescription>[]> {
   const { manifests, missing } = await readLayoutManifests(files)
+  const { images, absent } = await completeImages(files, manifests)
+  if (images.length > 0) return images
+  const first = missing ?? absent
+  if (first) throw archiveInvalid(`there is no ${quoteName(blobPath(first.digest))}`)
+  throw archiveInvalid('it holds no image')
+}
+
+/** The images of which nothing was left out, and the first blob that is not there. */
+export async function completeImages(
+  files: ArchiveFiles,
+  manifests: readonly LayoutManifest[],
+): Promise<{ readonly images: ArchiveImage<LayerDescription>[]; readonly absent?: Descriptor }> {
   const images: ArchiveImage<LayerDescription>[] = []
-  let firstMissing = missing
+  let first: Descriptor | undefined
   for (const manifest of manifests) {
     const absent = await firstAbsent(files, manifest.parsed)
     if (absent === undefined) images.push(await describeImage(files, manifest))
-    else firstMissing ??= absent
+    else first ??= absent
   }
-  if (images.length > 0) return images
-  if (firstMissing) throw archiveInvalid(`there is no ${quoteName(blobPath(firstMissing.digest))}`)
-  throw archiveInvalid('it holds no image')
+  return { images, ...(first ? { absent: first } : {}) }
 }
 
 /** The image manifests that are in the layout, and the first that its index names and that is not. */
