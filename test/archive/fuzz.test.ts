@@ -5,7 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { readDockerExport } from '../../src/archive/docker-export.ts'
+import { exportToLayout } from '../../src/archive/export-to-layout.ts'
 import { openArchive } from '../../src/archive/open-archive.ts'
+import { dockerSaveFiles } from '../../src/archive/save-files.ts'
+import { type TarContent, writeTar } from '../../src/archive/tar-write.ts'
 import { ImgctlError } from '../../src/errors/error.ts'
 import {
   BLOCK,
@@ -117,17 +120,27 @@ async function openAndRead(path: string): Promise<void> {
   const archive = await openArchive(path, { spool: { folder: folder.spool, maxBytes: 10_000_000 } })
   try {
     for (const image of archive.images) {
-      for (const layer of image.layers) for await (const _ of await layer.open());
+      for (const layer of image.layers) {
+        for await (const _ of await layer.open());
+        await layer.contentSize()
+      }
     }
+    await archive.verify({ maxBytes: 10_000_000 })
+    await convert(dockerSaveFiles(archive.images))
   } finally {
     await archive.close()
   }
+}
+
+async function convert(files: AsyncIterable<TarContent>): Promise<void> {
+  for await (const _ of writeTar(files));
 }
 
 const passExport = async (bytes: Buffer) => {
   await readDockerExport(Readable.from([bytes], { objectMode: false }), async ({ body }) => {
     for await (const _ of body);
   })
+  await convert(exportToLayout(Readable.from([bytes], { objectMode: false }), { folder: folder.spool }))
 }
 
 /** No archive here takes a hundredth of this. */
