@@ -1,7 +1,8 @@
-import { readFile, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { imgctl, serve, startImgctl } from '../test/acceptance/program.ts'
 import { largeImageArchive } from '../test/services/large-archive.ts'
+import { peak, peakUntil } from './peak.ts'
 
 const DEFAULT_BYTES = 2e9
 const LAYERS = 4
@@ -27,23 +28,4 @@ export default async function memory([bytes = String(DEFAULT_BYTES)]: string[]):
     await server.stop()
     await rm(path, { force: true })
   }
-}
-
-/** VmHWM is a maximum that the kernel keeps: the last reading before the end is the peak. */
-async function peakUntil(pid: number, end: Promise<unknown>): Promise<number> {
-  let highest = 0
-  let done = false
-  void end.then(() => {
-    done = true
-  })
-  while (!done) {
-    highest = Math.max(highest, await peak(pid))
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  return highest
-}
-
-async function peak(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
-  return Math.round(Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1000)
 }

@@ -1,5 +1,5 @@
 import { archiveInvalid, quoteName } from './archive-error.ts'
-import { chunkBuffer } from './file-range.ts'
+import { type ChunkBuffers, chunkBuffers } from './file-range.ts'
 import { tarSize, writeTar } from './tar-write.ts'
 import { untilAborted } from './verified-content.ts'
 
@@ -38,8 +38,13 @@ export abstract class ArchiveFiles {
   /** Every regular file, links left out; of a folder those of an OCI layout. */
   abstract list(): Promise<ArchiveFile[]>
 
-  /** The file's bytes from `start` up to `end` (not included). @param buffer as for fileRange */
-  abstract chunks(file: ArchiveFile, start: number, end: number, buffer?: Buffer): AsyncIterable<Uint8Array>
+  /** The file's bytes from `start` up to `end` (not included). @param buffers as for fileRange */
+  abstract chunks(
+    file: ArchiveFile,
+    start: number,
+    end: number,
+    buffers?: ChunkBuffers,
+  ): AsyncIterable<Uint8Array>
 
   /**
    * All of them as one uncompressed tar, and its size. Here a new one is written; what is a tar already answers
@@ -48,10 +53,10 @@ export abstract class ArchiveFiles {
   async asTar(): Promise<FilesAsTar> {
     const files = await this.list()
     const contents = (signal?: AbortSignal) => {
-      const buffer = chunkBuffer()
+      const buffers = chunkBuffers()
       return files.map((file) => ({
         ...file,
-        body: () => untilAborted(signal, this.chunks(file, 0, file.size, buffer)),
+        body: () => untilAborted(signal, this.chunks(file, 0, file.size, buffers)),
       }))
     }
     return { tarSize: tarSize(files), tar: (signal) => writeTar(contents(signal)) }

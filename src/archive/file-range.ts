@@ -5,31 +5,45 @@ import { archiveInvalid } from './archive-error.ts'
 /** Large enough that system calls do not count, small enough for many layers at once. */
 const CHUNK_BYTES = 256 * 1024
 
-/** Room for one chunk of `fileRange`. */
-export function chunkBuffer(): Buffer {
-  return Buffer.allocUnsafeSlow(CHUNK_BYTES)
+/** Room for the chunks of one `fileRange`, used in turn. */
+export type ChunkBuffers = readonly [Buffer, Buffer]
+
+export function chunkBuffers(): ChunkBuffers {
+  return [Buffer.allocUnsafeSlow(CHUNK_BYTES), Buffer.allocUnsafeSlow(CHUNK_BYTES)]
 }
 
 /**
  * The bytes of a file from `start` up to `end` (not included), independent of the handle's own position: many
- * ranges can be read at once.
+ * ranges can be read at once. While a chunk is used the next one is read.
  *
- * @param buffer a chunkBuffer that every chunk is read into: nothing is left to the garbage collector, and each
- *   chunk is to be used up before the next one is asked for
+ * @param buffers what chunks are read into: nothing is left to the garbage collector, and each chunk is to be used
+ *   up before the next one is asked for
  * @throws ImgctlError FILE_UNREADABLE; ARCHIVE_INVALID when the file became shorter
  */
 export async function* fileRange(
   handle: FileHandle,
   start: number,
   end: number,
-  buffer?: Buffer,
+  buffers?: ChunkBuffers,
 ): AsyncGenerator<Uint8Array> {
-  for (let position = start; position < end; ) {
-    const wanted = Math.min(CHUNK_BYTES, end - position)
-    const chunk = await readAt(handle, position, wanted, buffer)
-    if (chunk.length === 0) throw archiveInvalid('it became shorter while it was read')
-    position += chunk.length
-    yield chunk
+  const read = (position: number, turn: number) => {
+    const reading = readAt(handle, position, Math.min(CHUNK_BYTES, end - position), buffers?.[turn % 2])
+    // It is awaited when its turn comes, or never when nobody asks for it.
+    reading.catch(() => {})
+    return reading
+  }
+  let next: Promise<Uint8Array> | undefined = start < end ? read(start, 0) : undefined
+  try {
+    for (let [position, turn] = [start, 1]; next !== undefined; turn++) {
+      const chunk = await next
+      if (chunk.length === 0) throw archiveInvalid('it became shorter while it was read')
+      position += chunk.length
+      next = position < end ? read(position, turn) : undefined
+      yield chunk
+    }
+  } finally {
+    // The handle must not be closed under a read, nor a buffer be used again.
+    await next?.catch(() => {})
   }
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { archiveInvalid, quoteName } from './archive-error.ts'
 import { type ArchiveFile, ArchiveFiles } from './archive-files.ts'
 import { openFile, statIfThere } from './file-access.ts'
-import { fileRange } from './file-range.ts'
+import { type ChunkBuffers, fileRange } from './file-range.ts'
 import { INDEX_FILE, LAYOUT_FILE } from './layout-names.ts'
 import { MAX_ENTRIES } from './tar-index.ts'
 
@@ -48,10 +48,15 @@ export class FolderFiles extends ArchiveFiles {
     return names.sort()
   }
 
-  async *chunks(file: ArchiveFile, start: number, end: number, buffer?: Buffer): AsyncIterable<Uint8Array> {
+  async *chunks(
+    file: ArchiveFile,
+    start: number,
+    end: number,
+    buffers?: ChunkBuffers,
+  ): AsyncIterable<Uint8Array> {
     const handle = await openFile(join(this.#folder, file.path), file.path)
     try {
-      yield* fileRange(handle, start, Math.min(end, file.size), buffer)
+      yield* fileRange(handle, start, Math.min(end, file.size), buffers)
     } finally {
       await handle.close()
     }

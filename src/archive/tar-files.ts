@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { type ArchiveFile, ArchiveFiles, type FilesAsTar } from './archive-files.ts'
 import { FileBytes } from './file-bytes.ts'
-import { chunkBuffer, fileRange } from './file-range.ts'
+import { type ChunkBuffers, chunkBuffers, fileRange } from './file-range.ts'
 import { TarIndex } from './tar-index.ts'
 import { walkTar } from './tar-walk.ts'
 import { untilAborted } from './verified-content.ts'
@@ -68,7 +68,7 @@ class TarFiles extends ArchiveFiles {
   override async asTar(): Promise<FilesAsTar> {
     return {
       tarSize: this.#size,
-      tar: (signal) => untilAborted(signal, fileRange(this.#handle, 0, this.#size, chunkBuffer())),
+      tar: (signal) => untilAborted(signal, fileRange(this.#handle, 0, this.#size, chunkBuffers())),
     }
   }
 
@@ -76,10 +76,10 @@ class TarFiles extends ArchiveFiles {
     { path, size }: ArchiveFile,
     start: number,
     end: number,
-    buffer?: Buffer,
+    buffers?: ChunkBuffers,
   ): AsyncIterable<Uint8Array> {
     const { offset } = this.#index.find(path)!
-    yield* fileRange(this.#handle, offset + start, offset + Math.min(end, size), buffer)
+    yield* fileRange(this.#handle, offset + start, offset + Math.min(end, size), buffers)
   }
 
   close(): Promise<void> {

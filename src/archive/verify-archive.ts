@@ -5,7 +5,7 @@ import { blobDigest } from './archive-blob.ts'
 import type { ArchiveFile, ArchiveFiles } from './archive-files.ts'
 import type { ArchiveImage, LayerDescription } from './archive-image.ts'
 import { decompressed, type ExpansionLimits } from './decompress.ts'
-import { chunkBuffer } from './file-range.ts'
+import { type ChunkBuffers, chunkBuffers } from './file-range.ts'
 import { assertDigest, untilAborted, verified } from './verified-content.ts'
 
 export interface VerifyOptions extends ExpansionLimits {
@@ -33,8 +33,8 @@ export async function verifyArchive(
   ]
   const total = sizes.reduce((sum, size) => sum + size, 0)
   let done = 0
-  const buffer = chunkBuffer()
-  async function* read({ path, size }: ArchiveFile, into?: Buffer): AsyncGenerator<Uint8Array> {
+  const buffers = chunkBuffers()
+  async function* read({ path, size }: ArchiveFile, into?: ChunkBuffers): AsyncGenerator<Uint8Array> {
     for await (const chunk of untilAborted(signal, files.chunks({ path, size }, 0, size, into))) {
       done += chunk.length
       onProgress?.(done, total)
@@ -43,11 +43,11 @@ export async function verifyArchive(
   }
   for (const layer of layers.values()) {
     // A decompressor keeps chunks while it works, a hash does not.
-    const into = layer.compression === 'none' ? buffer : undefined
+    const into = layer.compression === 'none' ? buffers : undefined
     const stored = read({ path: layer.path, size: layer.storedSize }, into)
     await verifyLayer(stored, layer, limits)
   }
-  for (const blob of blobs) await drain(verified(read(blob, buffer), blobDigest(blob.path)!, blob.path))
+  for (const blob of blobs) await drain(verified(read(blob, buffers), blobDigest(blob.path)!, blob.path))
 }
 
 async function otherBlobs(files: ArchiveFiles, layers: ReadonlyMap<string, unknown>): Promise<ArchiveFile[]> {
