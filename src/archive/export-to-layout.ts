@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
+import { withoutBufferGarbage } from '../internal/buffer-garbage.ts'
 import type { Digest } from '../oci/digest.ts'
 import { MAX_CONFIG_BYTES } from '../oci/image-config.ts'
 import { blobDigest, blobPath, LAYER_TYPES } from './archive-blob.ts'
@@ -9,7 +10,7 @@ import { MAGIC_BYTES } from './compression.ts'
 import { layerCompression } from './docker-export.ts'
 import { readDockerSave } from './docker-save.ts'
 import { ExportFiles } from './export-files.ts'
-import { fileRange } from './file-range.ts'
+import { type ChunkBuffers, chunkBuffers, fileRange } from './file-range.ts'
 import { INDEX_FILE, LAYOUT_FILE } from './layout-names.ts'
 import { type BlobLayer, document, packImages } from './pack-images.ts'
 import { type SpoolOptions, spool } from './spool.ts'
@@ -26,7 +27,8 @@ type ExportOptions = Pick<SpoolOptions, 'folder' | 'signal'>
  * Turns what an engine's export streams into the files of an OCI layout, in one pass. Blobs (Docker 25 and later)
  * go on as they pass, with their index, attestations too. A classic archive names its layers by ids, and a tar
  * wants a blob's name before its bytes: so one layer at a time is kept in a nameless temporary file. That is the
- * most disk it takes: the largest layer. Each file is to be read before the next one is asked for.
+ * most disk it takes: the largest layer. Each file is to be read before the next one is asked for, and each chunk
+ * used up before the next.
  *
  * @throws ImgctlError ARCHIVE_INVALID, DIGEST_MISMATCH, DISK_FULL; what `stream` failed with
  */
@@ -35,9 +37,10 @@ export async function* exportToLayout(
   options: ExportOptions = {},
 ): AsyncGenerator<TarContent> {
   const files = new ExportFiles()
-  const bytes = new StreamBytes(stream)
+  const bytes = new StreamBytes(withoutBufferGarbage(stream))
   const layers = new Map<string, Digest>()
   const written = new Set<string>()
+  const buffers = chunkBuffers()
   try {
     for await (const entry of walkTar(bytes)) {
       options.signal?.throwIfAborted()
@@ -49,7 +52,7 @@ export async function* exportToLayout(
         yield { ...entry, body: () => verified(bytes.chunks(entry.size), digest, entry.path) }
       } else if (layerCompression(head)) {
         files.keep(entry.path, head.subarray(0, MAGIC_BYTES))
-        yield* keptLayer(entry, bytes, layers, written, options)
+        yield* keptLayer(entry, bytes, layers, written, buffers, options)
       } else if (entry.size <= MAX_CONFIG_BYTES) {
         files.keep(entry.path, await bytes.read(entry.size))
       }
@@ -67,6 +70,7 @@ async function* keptLayer(
   bytes: StreamBytes,
   layers: Map<string, Digest>,
   written: Set<string>,
+  buffers: ChunkBuffers,
   options: ExportOptions,
 ): AsyncGenerator<TarContent> {
   const hash = createHash('sha256')
@@ -82,7 +86,7 @@ async function* keptLayer(
     layers.set(path, digest)
     if (written.has(blobPath(digest))) return
     written.add(blobPath(digest))
-    const body = () => untilAborted(options.signal, fileRange(handle, 0, size))
+    const body = () => untilAborted(options.signal, fileRange(handle, 0, size, buffers))
     yield { path: blobPath(digest), size, body }
   } finally {
     await handle.close()

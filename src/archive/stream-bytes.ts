@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream'
 import { archiveInvalid } from './archive-error.ts'
 import { errorCode } from './file-access.ts'
 import type { TarBytes } from './tar-walk.ts'
@@ -11,7 +10,7 @@ export class StreamBytes implements TarBytes {
   #held: Uint8Array = new Uint8Array(0)
 
   /** `stream` is destroyed by whoever made it. */
-  constructor(stream: Readable) {
+  constructor(stream: AsyncIterable<Uint8Array>) {
     this.#chunks = stream[Symbol.asyncIterator]()
   }
 

@@ -1,4 +1,5 @@
 import { Readable, type Writable } from 'node:stream'
+import { writeChunk } from '../internal/paced-write.ts'
 
 /**
  * The body of a request, written chunk by chunk: the next one is asked for when the one before has left the process.
@@ -41,7 +42,7 @@ export class PacedBody extends Readable {
       const { done, value } = await this.#next()
       if (this.destroyed) return
       if (done) break
-      await write(request, value)
+      await writeChunk(request, value)
     }
     request.end()
   }
@@ -54,10 +55,4 @@ export class PacedBody extends Readable {
       throw error
     }
   }
-}
-
-function write(request: Writable, chunk: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    request.write(chunk, (error) => (error ? reject(error) : resolve()))
-  })
 }

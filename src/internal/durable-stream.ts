@@ -1,16 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { unlinkSync } from 'node:fs'
-import { open, realpath, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, realpath, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { syncFolder } from './durable-file.ts'
-
-/** Fewer system calls: what is waiting is written together. */
-const BUFFER_BYTES = 1024 * 1024
 
 /**
  * Writes a stream to `path` as a whole: until its last byte is on disk the path is what it was, and on failure or
- * abort nothing is left. Links are followed. The file gets the permissions that a shell's redirection gives.
+ * abort nothing is left. Each chunk is written before the next one is asked for. Links are followed. The file gets the permissions that a shell's redirection gives.
  *
  * @throws what the file system or `source` throws; the signal's reason
  */
@@ -33,9 +29,7 @@ export async function writeStreamDurably(
   })
   signal?.addEventListener('abort', abandon, { once: true })
   try {
-    // Flushed to the disk and closed at its end, closed when it fails.
-    const file = handle.createWriteStream({ flush: true, highWaterMark: BUFFER_BYTES })
-    const written = pipeline(source, file, signal ? { signal } : {})
+    const written = writeAll(handle, source)
     written.catch(() => {})
     await Promise.race([written, aborted])
     signal?.throwIfAborted()
@@ -47,6 +41,20 @@ export async function writeStreamDurably(
     throw error
   } finally {
     signal?.removeEventListener('abort', abandon)
+  }
+}
+
+/** To the disk, and closed in any case. */
+async function writeAll(handle: FileHandle, source: AsyncIterable<Uint8Array>): Promise<void> {
+  try {
+    for await (const chunk of source) {
+      for (let written = 0; written < chunk.length; ) {
+        written += (await handle.write(chunk, written)).bytesWritten
+      }
+    }
+    await handle.sync()
+  } finally {
+    await handle.close()
   }
 }
 

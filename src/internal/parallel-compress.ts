@@ -8,6 +8,8 @@ import * as zlib from 'node:zlib'
 const BLOCK_BYTES = 1024 * 1024
 /** Blocks in flight: what libuv's pool runs at once by default. Bounds memory to about 8 blocks. */
 const BLOCKS_AT_ONCE = 4
+/** What a compressor asks memory for at a time: little goes to waste, and few pieces are put together. */
+const OUTPUT_BYTES = 256 * 1024
 /** What `gzip` and registries use: layers are stored for long. */
 const LAYER_LEVEL = 6
 /** RFC 1952 section 2.3: byte 9 names the operating system; 255 is "unknown", the same on every machine. */
@@ -26,7 +28,7 @@ export function parallelGzip(
 ): AsyncGenerator<Buffer> {
   const gzip = promisify(zlib.gzip)
   return inParallel(source, async (block) => {
-    const member = await gzip(block, { level })
+    const member = await gzip(block, { level, chunkSize: OUTPUT_BYTES })
     member[OS_BYTE] = OS_UNKNOWN
     return member
   })
@@ -38,16 +40,25 @@ export function parallelGzip(
  */
 export const parallelZstd: ((source: AsyncIterable<Uint8Array>) => AsyncGenerator<Buffer>) | undefined =
   typeof zlib.zstdCompress === 'function'
-    ? (source) => inParallel(source, promisify(zlib.zstdCompress))
+    ? (source) => {
+        const compress = promisify(zlib.zstdCompress)
+        return inParallel(source, (block) => compress(block, { chunkSize: OUTPUT_BYTES }))
+      }
     : undefined
 
 async function* inParallel(source: AsyncIterable<Uint8Array>, compress: Compress): AsyncGenerator<Buffer> {
   const inFlight: Promise<Buffer>[] = []
+  // Blocks are used again: left to the garbage collector they would be most of the memory.
+  const free: Buffer[] = []
   let started = false
   try {
-    for await (const block of blocksOf(source)) {
+    for await (const block of blocksOf(source, () => free.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES))) {
       started = true
-      inFlight.push(compress(block))
+      inFlight.push(
+        compress(block).finally(() => {
+          if (block.length === BLOCK_BYTES) free.push(block)
+        }),
+      )
       if (inFlight.length >= BLOCKS_AT_ONCE) yield await inFlight.shift()!
     }
     if (!started) inFlight.push(compress(Buffer.alloc(0)))
@@ -58,8 +69,8 @@ async function* inParallel(source: AsyncIterable<Uint8Array>, compress: Compress
   }
 }
 
-async function* blocksOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
-  let block = Buffer.allocUnsafe(BLOCK_BYTES)
+async function* blocksOf(source: AsyncIterable<Uint8Array>, newBlock: () => Buffer): AsyncGenerator<Buffer> {
+  let block = newBlock()
   let filled = 0
   for await (const chunk of source) {
     for (let at = 0; at < chunk.length; ) {
@@ -69,7 +80,7 @@ async function* blocksOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buff
       at += taken
       if (filled < BLOCK_BYTES) continue
       yield block
-      block = Buffer.allocUnsafe(BLOCK_BYTES)
+      block = newBlock()
       filled = 0
     }
   }

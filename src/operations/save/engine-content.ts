@@ -1,6 +1,7 @@
 import { exportToLayout } from '../../archive/export-to-layout.ts'
 import { writeTar } from '../../archive/tar-write.ts'
 import { ImgctlError } from '../../errors/error.ts'
+import { withoutBufferGarbage } from '../../internal/buffer-garbage.ts'
 import { mapLimit } from '../../internal/concurrency.ts'
 import { formatPlatform, matchesPlatform, type Platform } from '../../oci/platform.ts'
 import type { EngineImage, EngineImages } from '../../ports/engine.ts'
@@ -38,7 +39,10 @@ export async function engineContent(
   })
   return {
     phase: 'export',
-    bytes: format === 'oci' ? writeTar(exportToLayout(bytes, signal ? { signal } : {})) : bytes,
+    bytes:
+      format === 'oci'
+        ? writeTar(exportToLayout(bytes, signal ? { signal } : {}))
+        : withoutBufferGarbage(bytes),
     total: images.reduce((sum, { size }) => sum + size, 0),
   }
 }

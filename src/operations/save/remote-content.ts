@@ -1,5 +1,6 @@
 import { packImages } from '../../archive/pack-images.ts'
 import { tarSize, writeTar } from '../../archive/tar-write.ts'
+import { withoutBufferGarbage } from '../../internal/buffer-garbage.ts'
 import type { Descriptor } from '../../oci/manifest.ts'
 import type { Platform } from '../../oci/platform.ts'
 import type { BlobReader } from '../../ports/registry.ts'
@@ -35,7 +36,7 @@ export async function remoteContent(
     })
   }
   const files = packImages(packed, format)
-  return { phase: 'download', bytes: writeTar(files), total: tarSize(files) }
+  return { phase: 'download', bytes: withoutBufferGarbage(writeTar(files)), total: tarSize(files) }
 }
 
 async function* readBlob(

@@ -1,9 +1,10 @@
 import { stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Writable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { ImgctlError } from '../../errors/error.ts'
+import { withoutBufferGarbage } from '../../internal/buffer-garbage.ts'
 import { writeStreamDurably } from '../../internal/durable-stream.ts'
+import { writeToStream } from '../../internal/paced-write.ts'
 import { parallelGzip, parallelZstd } from '../../internal/parallel-compress.ts'
 import type { Platform } from '../../oci/platform.ts'
 import type { RemotePorts } from '../remote-image.ts'
@@ -65,7 +66,7 @@ export async function saveImages(
   const counted = count(compress(reported(content, onEvent)), (bytes) => {
     written += bytes
   })
-  if ('stream' in target) await pipeline(counted, target.stream, signal ? { signal } : {})
+  if ('stream' in target) await writeToStream(target.stream, counted, signal)
   else await writeFile(target.path, announced(counted, onEvent), signal)
   return { bytes: written }
 }
@@ -81,12 +82,16 @@ function openContent(
     : engine().then((opened) => engineContent(opened, distinct, format, platform, signal))
 }
 
+function gzip(source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  return parallelGzip(source, GZIP_LEVEL)
+}
+
 type Compress = (source: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>
 
 function compressor(compression: SaveCompression | undefined): Compress {
   if (compression === undefined) return (source) => source
-  if (compression === 'gzip') return (source) => parallelGzip(source, GZIP_LEVEL)
-  if (parallelZstd) return parallelZstd
+  const compress = compression === 'gzip' ? gzip : parallelZstd
+  if (compress) return (source) => withoutBufferGarbage(compress(source))
   throw new ImgctlError('UNSUPPORTED', 'zstd needs Node.js 22.15 or newer', {
     hint: 'use --compress gzip, or: npx -p node@24 -p imgctl imgctl image save ...',
   })
