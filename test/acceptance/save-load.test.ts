@@ -262,16 +262,14 @@ describeWith(['dockerClassic'], 'save and load with an engine', () => {
   beforeAll(() => fixtureImages('dockerClassic'))
   afterAll(() => callEngine(service('dockerClassic').socketPath, `/images/${own}`, { method: 'DELETE' }))
 
+  // Of one image: Docker 20.10 puts several in another order each time.
   test('docker save and imgctl image save write the same to stdout', () => {
-    const names = `${IMAGES.hello} ${IMAGES.twoLayers}`
-    const ours = shell(`imgctl image save ${names} --progress none | sha256sum`, engine())
-    const { stdout } = shell(
-      `curl -sS --unix-socket "${service('dockerClassic').socketPath}" "http://x/images/get?${names
-        .split(' ')
-        .map((name) => `names=${name}`)
-        .join('&')}" | sha256sum`,
+    const ours = shell(`imgctl image save ${IMAGES.twoLayers} --progress none | sha256sum`, engine())
+    const url = `http://x/images/get?names=${IMAGES.twoLayers}`
+    const theirs = shell(
+      `curl -sS --unix-socket "${service('dockerClassic').socketPath}" "${url}" | sha256sum`,
     )
-    expect(ours.stdout).toBe(stdout)
+    expect(ours.stdout).toBe(theirs.stdout)
   })
 
   test('load prints what docker load prints, in each form', async () => {
