@@ -10,6 +10,8 @@ import { BUILD_OPTIONS, buildRequest } from '../options/build.ts'
 import { entrypoint, labels, name, timeout, wait } from '../options/image.ts'
 import { choice, flag, optional, text } from '../options/kinds.ts'
 import { format, progress, quiet } from '../options/output.ts'
+import { assertUnset } from '../options/unset.ts'
+import { pushTo } from '../shared/push-to.ts'
 import { showsOutput } from '../views/build-progress.ts'
 import { pushView } from '../views/push-progress.ts'
 import { PLAN, PUSHED, type PushRecord, planRecord, pushRecord } from '../views/push-record.ts'
@@ -20,6 +22,7 @@ export default defineCommand({
     'What starts like a path or ends in .tar, .tar.gz or .tgz is an archive, oci:DIR is a layout, all else is an image of the engine.',
     "That the image runs on the server's platform is checked before anything is sent.",
     'The last line on stdout is the image by the digest that the registry holds.',
+    'With --to it goes to any registry, with the credentials that docker login stored; no server takes part.',
   ].join(' '),
   arguments: {
     source: optional('[image]', 'IMAGE, ARCHIVE or oci:DIR; with --dockerfile the name of what is built'),
@@ -32,6 +35,7 @@ export default defineCommand({
     context: text('--context <dir>', "the folder to build from (default: the Dockerfile's)"),
     ...BUILD_OPTIONS,
     name,
+    to: text('--to <reference>', 'push to this registry instead: registry.example/team/app:1.0'),
     image: text(
       '--image <name>',
       'which image of an archive that holds several: a name, an id, or @0, @1 ...',
@@ -65,9 +69,14 @@ export default defineCommand({
     'imgctl image push --dockerfile ./Dockerfile',
     'imgctl image push app:1.0 --dockerfile docker/Dockerfile --context . --build-arg V=1',
     'imgctl image push oci:./layout --name app:1.0 --entrypoint "sleep infinity"',
+    'imgctl image push app:1.0 --to registry.example/team/app:1.0',
     'digest=$(imgctl image push app:1.0 --quiet)',
   ],
   async run({ args, options }, context) {
+    if (options.to !== undefined) {
+      assertUnset(options, SERVER_ONLY, 'is for a push to the server, not --to')
+      return pushTo(args.source, options.to, options, context)
+    }
     const { streams, signal } = context
     const { image, name, via = 'auto', dryRun, format, quiet } = options
     let engine: ReturnType<typeof context.engine> | undefined
@@ -119,6 +128,11 @@ export default defineCommand({
     }
   },
 })
+
+const SERVER_ONLY = {
+  ...{ dockerfile: '--dockerfile', context: '--context', name: '--name', entrypoint: '--entrypoint' },
+  ...{ labels: '--label', description: '--description', visibility: '--visibility' },
+} as const
 
 type Options = Parameters<typeof buildRequest>[0] & {
   readonly dockerfile: string | undefined

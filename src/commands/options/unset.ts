@@ -14,7 +14,12 @@ export function assertUnset<Options extends object>(
 ): void {
   for (const [key, flag] of Object.entries(flags) as [keyof Options, string][]) {
     const value = options[key]
-    const isUnset = value === undefined || value === false || (Array.isArray(value) && value.length === 0)
-    if (!isUnset) throw new ImgctlError('USAGE', `${flag} ${why}`)
+    if (!isUnset(value)) throw new ImgctlError('USAGE', `${flag} ${why}`)
   }
+}
+
+/** What an option is when it is not given: nothing, off, or a list or record without entries. */
+function isUnset(value: unknown): boolean {
+  if (value === undefined || value === false) return true
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0
 }

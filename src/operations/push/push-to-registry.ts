@@ -1,3 +1,4 @@
+import { ImgctlError, isCode } from '../../errors/error.ts'
 import { isLoopback } from '../../internal/loopback.ts'
 import type { Descriptor } from '../../oci/manifest.ts'
 import { formatPlatform, LINUX_AMD64, type Platform } from '../../oci/platform.ts'
@@ -14,7 +15,7 @@ import type { TransferJob } from './transfer.ts'
 import { transferDirect } from './transport-direct.ts'
 import { canPushTag, pushTagByEngine } from './transport-engine-tag.ts'
 
-export interface RegistryPushPorts extends Omit<PushPorts, 'server'> {
+export interface RegistryPushPorts extends Pick<PushPorts, 'openRepository' | 'engine' | 'blobCache'> {
   readonly registryCredentials: () => Promise<RegistryCredentialsSource>
 }
 
@@ -24,18 +25,21 @@ export interface RegistryPushRequest {
   readonly image?: string
   /** Where it goes: `registry.example/team/app:1.0`, or `team/app:1.0` on Docker Hub. */
   readonly to: string
-  /** Which image of an archive for several platforms. */
-  readonly platform: Platform | undefined
   readonly via: Via
   readonly dryRun: boolean
 }
 
+export interface RegistryPushed {
+  readonly reference: Reference & { readonly tag: string }
+  readonly platform: Platform
+  /** The manifest, as the registry confirmed it. */
+  readonly descriptor: Descriptor
+}
+
 export interface RegistryPushResult {
   readonly plan: PushPlan
-  readonly reference: Reference
-  readonly platform: Platform
-  /** The manifest, as the registry confirmed it; undefined after a dry run. */
-  readonly descriptor: Descriptor | undefined
+  /** Undefined after a dry run. */
+  readonly pushed: RegistryPushed | undefined
 }
 
 /**
@@ -53,7 +57,8 @@ export async function pushToRegistry(
   onEvent({ type: 'phase', phase: 'prepare' })
   const reference = targetReference(request.to)
   const argument = parseArgument(request.source)
-  const wanted = async () => [formatPlatform(request.platform ?? LINUX_AMD64)]
+  // Of an archive for several platforms, the one that servers run.
+  const wanted = async () => [formatPlatform(LINUX_AMD64)]
   const source = await openSource(argument, request.image, ports.engine, wanted, signal)
   try {
     const { title, platform } = source
@@ -64,14 +69,27 @@ export async function pushToRegistry(
     const info = source.kind === 'engine' ? await (await ports.engine()).info(signal) : undefined
     const plan = await planPush(source, info, request.via, repository, ports.blobCache, signal)
     onEvent({ type: 'plan', plan })
-    if (request.dryRun) return { plan, reference, platform, descriptor: undefined }
+    if (request.dryRun) return { plan, pushed: undefined }
     const job = { source, plan, repository, cache: ports.blobCache, onEvent, signal }
     const descriptor = await transfer(job, reference, request.via, ports.engine)
     onEvent({ type: 'pushed', digest: descriptor.digest, size: descriptor.size })
-    return { plan, reference, platform, descriptor }
+    return { plan, pushed: { reference, platform, descriptor } }
+  } catch (error) {
+    throw withLogin(error, reference)
   } finally {
     await source.close()
   }
+}
+
+/** These credentials are docker's to keep. */
+function withLogin(error: unknown, { domain }: Reference): unknown {
+  if (!isCode(error, 'AUTH_REQUIRED')) return error
+  const { code, message, status } = error
+  return new ImgctlError(code, message, {
+    hint: `log in to it: docker login ${domain}`,
+    cause: error,
+    ...(status === undefined ? {} : { status }),
+  })
 }
 
 function targetReference(text: string): Reference & { readonly tag: string } {

@@ -1,0 +1,71 @@
+import type { CommandContext } from '../../cli/context.ts'
+import { ImgctlError } from '../../errors/error.ts'
+import type { Via } from '../../operations/push/plan.ts'
+import { pushToRegistry } from '../../operations/push/push-to-registry.ts'
+import type { Format } from '../../terminal/format.ts'
+import { createProgress, type ProgressMode } from '../../terminal/progress.ts'
+import { printRecords } from '../../terminal/records.ts'
+import { pushView } from '../views/push-progress.ts'
+import { PLAN, planRecord } from '../views/push-record.ts'
+import { REGISTRY_PUSHED, registryPushRecord } from '../views/registry-push.ts'
+
+export interface PushToOptions {
+  readonly image: string | undefined
+  readonly via: Via | undefined
+  readonly host: string | undefined
+  readonly dryRun: boolean
+  readonly format: Format
+  readonly quiet: boolean
+  readonly progress: ProgressMode
+  readonly digestFile: string | undefined
+  readonly metadataFile: string | undefined
+}
+
+type PushToContext = Pick<
+  CommandContext,
+  'streams' | 'signal' | 'engine' | 'openRepository' | 'blobCache' | 'registryCredentials' | 'writeFile'
+>
+
+/** `image push --to`: to a registry that is nobody's server. The output is that of every push. */
+export async function pushTo(
+  source: string | undefined,
+  to: string,
+  options: PushToOptions,
+  context: PushToContext,
+): Promise<void> {
+  if (source === undefined) throw new ImgctlError('USAGE', 'which image is to be pushed?')
+  const { streams, signal } = context
+  const { image, via = 'auto', dryRun, format, quiet, digestFile, metadataFile } = options
+  let engine: ReturnType<typeof context.engine> | undefined
+  const shown = createProgress(quiet && options.progress === 'auto' ? 'none' : options.progress, streams)
+  try {
+    const { plan, pushed } = await pushToRegistry(
+      {
+        openRepository: await context.openRepository(),
+        engine: () => {
+          engine ??= context.engine(options.host)
+          return engine
+        },
+        blobCache: await context.blobCache(),
+        registryCredentials: context.registryCredentials,
+      },
+      { source, to, via, dryRun, ...(image === undefined ? {} : { image }) },
+      pushView(shown, false),
+      signal,
+    )
+    if (pushed === undefined) {
+      shown.finish()
+      return await printRecords(streams.stdout, planRecord(plan), PLAN, { format })
+    }
+    const record = registryPushRecord(pushed)
+    if (digestFile) await context.writeFile(digestFile, `${record.digest}\n`)
+    if (metadataFile) await context.writeFile(metadataFile, `${JSON.stringify(record, undefined, 2)}\n`)
+    shown.line(`${pushed.reference.tag}: digest: ${record.digest} size: ${record.size}`)
+    shown.success(`Successfully pushed ${record.reference}`)
+    shown.finish()
+    if (format.kind === 'table') streams.stdout.write(`${record.pinned}\n`)
+    else await printRecords(streams.stdout, record, REGISTRY_PUSHED, { format })
+  } finally {
+    shown.finish()
+  }
+}
