@@ -56,11 +56,12 @@ async function filters(
 
 function readListed(image: Fields): ListedImage {
   const parent = stringAt(image, 'ParentId')
+  // The containerd store lists what was pulled by digest as a tag.
   const names = [...stringsAt(image, 'RepoTags'), ...stringsAt(image, 'RepoDigests')]
   return {
     id: readDigest(stringAt(image, 'Id')),
     parentId: parent === undefined ? undefined : readDigest(parent),
-    tags: unique(names.flatMap((name) => familiarTag(name) ?? [])),
+    tags: unique(stringsAt(image, 'RepoTags').flatMap((name) => familiarTag(name) ?? [])),
     digests: unique(names.flatMap((name) => familiarDigest(name) ?? [])),
     createdAt: readTime(numberAt(image, 'Created') ?? 0),
     size: numberAt(image, 'Size') ?? 0,

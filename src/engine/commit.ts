@@ -2,12 +2,12 @@ import { Readable } from 'node:stream'
 import { ImgctlError } from '../errors/error.ts'
 import { makeVisible } from '../internal/control-characters.ts'
 import type { Digest } from '../oci/digest.ts'
+import { parseGivenName } from '../oci/given-name.ts'
 import type { CommitRequest } from '../ports/engine-intake.ts'
 import { changeFailure } from './change-failure.ts'
 import type { EngineConnection } from './connection.ts'
 import { readDigest } from './images.ts'
 import { asFields, stringAt } from './json-fields.ts'
-import { splitName } from './name.ts'
 
 /** As EngineCommit.commitContainer. https://docs.docker.com/reference/api/engine/#tag/Image/operation/ImageCommit */
 export async function commitContainer(
@@ -15,7 +15,7 @@ export async function commitContainer(
   { container, target, author, message, changes, pause }: CommitRequest,
   signal?: AbortSignal,
 ): Promise<Digest> {
-  const named = target === undefined ? undefined : splitName(target)
+  const named = target === undefined ? undefined : parseGivenName(target)
   const made = asFields(
     await engine.json({
       method: 'POST',

@@ -2,12 +2,12 @@ import type { Readable } from 'node:stream'
 import { ImgctlError } from '../errors/error.ts'
 import { makeVisible } from '../internal/control-characters.ts'
 import { type Digest, isDigest } from '../oci/digest.ts'
+import { parseGivenName } from '../oci/given-name.ts'
 import { formatPlatform } from '../oci/platform.ts'
 import type { ImportRequest } from '../ports/engine-intake.ts'
 import { changeFailure } from './change-failure.ts'
 import type { EngineConnection } from './connection.ts'
 import { stringAt } from './json-fields.ts'
-import { splitName } from './name.ts'
 import { readEvents } from './ndjson.ts'
 
 /** Go archive/tar and io, as Docker and Podman wrap them. */
@@ -22,7 +22,7 @@ export async function importImage(
   signal?: AbortSignal,
 ): Promise<Digest> {
   const stream = source instanceof URL ? undefined : source
-  const named = target === undefined ? undefined : splitName(target)
+  const named = target === undefined ? undefined : parseGivenName(target)
   const failure = (text: string) => importFailure(text, source)
   try {
     const body = await engine.open({

@@ -1,18 +1,8 @@
 import { ImgctlError } from '../errors/error.ts'
-import { familiarName, parseReference, referenceError } from '../oci/reference.ts'
+import { parseGivenName } from '../oci/given-name.ts'
 import type { EngineConnection } from './connection.ts'
 import { inspectImage, notFound } from './images.ts'
 import { engineName } from './names.ts'
-
-/** A name that is to be given, in two parts. @throws ImgctlError NAME_INVALID, also with a digest */
-export function splitName(target: string): { readonly repository: string; readonly tag: string } {
-  const reference = parseReference(target)
-  if (reference.digest !== undefined) {
-    const rule = 'a name that you give has a tag, not a digest'
-    throw referenceError(target, { rule, position: target.indexOf('@') })
-  }
-  return { repository: familiarName(reference), tag: reference.tag ?? 'latest' }
-}
 
 /** As EngineNaming.nameImage. */
 export async function nameImage(
@@ -21,7 +11,7 @@ export async function nameImage(
   target: string,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { repository, tag } = splitName(target)
+  const { repository, tag } = parseGivenName(target)
   // Says which names may have been meant when there is no such image.
   await inspectImage(engine, source, signal)
   await engine.send({

@@ -1,7 +1,7 @@
 import { ImgctlError } from '../../errors/error.ts'
 import type { Digest } from '../../oci/digest.ts'
+import { parseGivenName } from '../../oci/given-name.ts'
 import { formatPlatform, matchesPlatform, type Platform } from '../../oci/platform.ts'
-import { parseReference } from '../../oci/reference.ts'
 import type { EngineImages, EnginePush } from '../../ports/engine.ts'
 import type { EngineNaming } from '../../ports/engine-catalog.ts'
 import type { EngineImport, ImportRequest } from '../../ports/engine-intake.ts'
@@ -29,7 +29,7 @@ export async function importImage(
     if (platform) await assertPlatform(engine, id, platform, signal)
     return id
   }
-  parseReference(target)
+  assertName(target, request.source)
   const staging = `${STAGING_REPOSITORY}:${newStagingTag()}`
   try {
     const id = await engine.importImage({ ...request, target: staging }, signal)
@@ -39,6 +39,16 @@ export async function importImage(
   } finally {
     // The next push removes it if the engine cannot now; what failed before stays the news.
     await engine.untagImage(staging).catch(() => undefined)
+  }
+}
+
+/** Before anything is read. The source is let go when the name is none. */
+function assertName(target: string, source: ImportRequest['source']): void {
+  try {
+    parseGivenName(target)
+  } catch (error) {
+    if (!(source instanceof URL)) source.destroy()
+    throw error
   }
 }
 

@@ -26,12 +26,10 @@ export async function openImportSource(source: string | Readable): Promise<Reada
 }
 
 async function checked(stream: Readable, shown: string): Promise<Readable> {
-  const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>
-  let head = Buffer.alloc(0)
-  while (head.length < BLOCK) {
-    const { done, value } = await chunks.next()
-    if (done) break
-    head = Buffer.concat([head, value])
+  let head: Buffer = Buffer.alloc(0)
+  for await (const chunk of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    head = Buffer.concat([head, chunk])
+    if (head.length >= BLOCK) break
   }
   if (!beginsLikeTar(head)) {
     stream.destroy()
@@ -39,16 +37,13 @@ async function checked(stream: Readable, shown: string): Promise<Readable> {
       hint: 'import takes a tar of a file system, as docker export writes it, plain or compressed',
     })
   }
-  return Readable.from(joined(head, chunks), { objectMode: false })
+  if (stream.readableEnded) return Readable.from([head], { objectMode: false })
+  stream.unshift(head)
+  return stream
 }
 
 function beginsLikeTar(head: Buffer): boolean {
   if (sniffCompression(head) !== 'none') return true
   const block = head.subarray(0, BLOCK)
   return isTarHeader(block) || (block.length === BLOCK && isZeroBlock(block))
-}
-
-async function* joined(head: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
-  yield head
-  yield* { [Symbol.asyncIterator]: () => rest }
 }
