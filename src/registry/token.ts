@@ -84,9 +84,12 @@ function refreshRequest(
     scope: url.searchParams.getAll('scope').join(' '),
     refresh_token: identityToken,
   })
+  // Not `new URL(url.pathname, url)`: a path that begins with `//` would name another host.
+  const server = new URL(url)
+  server.search = ''
   return {
     method: 'POST',
-    url: new URL(url.pathname, url),
+    url: server,
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body: memoryBody(new TextEncoder().encode(form.toString())),
   }
