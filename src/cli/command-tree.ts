@@ -103,16 +103,21 @@ function define(command: Command, definition: AnyCommand): () => Invocation['inp
   const options = Object.entries(definition.options).map(([key, option]) => {
     const made = toCommanderOption(option)
     command.addOption(made)
-    return { key, attribute: made.attributeName(), absent: option.absent }
+    const attribute = made.attributeName()
+    // Commander holds `--no-cache` as `cache`, true unless it is given; a switch that is off unless it is given
+    // means the contrary.
+    const value = (given: Record<string, unknown>) =>
+      made.negate && option.absent === false
+        ? given[attribute] === false
+        : (given[attribute] ?? option.absent)
+    return { key, value }
   })
   command.addHelpText('after', `\nExamples:\n${definition.examples.map((line) => `  ${line}\n`).join('')}`)
   return () => {
     const given = command.opts<Record<string, unknown>>()
     return {
       args: Object.fromEntries(names.map((name, index) => [name, command.processedArgs[index]])),
-      options: Object.fromEntries(
-        options.map(({ key, attribute, absent }) => [key, given[attribute] ?? absent]),
-      ),
+      options: Object.fromEntries(options.map(({ key, value }) => [key, value(given)])),
     }
   }
 }

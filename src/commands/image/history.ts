@@ -16,7 +16,7 @@ export default defineCommand({
   ].join(' '),
   arguments: { source: required('<image>', 'IMAGE, ARCHIVE or oci:DIR; with --remote a name on the server') },
   options: {
-    noTrunc: { ...flag('--no-trunc', 'whole ids and instructions'), absent: true },
+    noTrunc: flag('--no-trunc', 'whole ids and instructions'),
     quiet: flag('-q, --quiet', "print ids only, as docker does: a step without an image is '<missing>'"),
     human: { ...flag('-H, --human', 'ages and short sizes; the default'), absent: true },
     exact: { ...flag('--no-human', 'times and bytes'), absent: true },
@@ -39,8 +39,7 @@ export default defineCommand({
   async run({ args, options }, context) {
     const { streams, signal } = context
     const { remote, image, platform, format, quiet, human } = options
-    // Commander keeps a --no- option under the name without it.
-    const whole = !options.noTrunc
+    const whole = options.noTrunc
     const steps = await imageHistory(
       {
         engine: () => context.engine(options.host),
