@@ -24,7 +24,13 @@ export async function listImages(
     signal,
   })
   const listed = Array.isArray(images) ? images.map((image) => readListed(asFields(image))) : []
-  return listed.sort((a, b) => b.createdAt.localeCompare(a.createdAt))
+  return listed.sort(byAge)
+}
+
+/** Engines tell seconds: what is of the same one is in the order of its names, so that a list looks the same again. */
+function byAge(a: ListedImage, b: ListedImage): number {
+  const [name, other] = [a, b].map(({ tags, id }) => tags[0] ?? id)
+  return b.createdAt.localeCompare(a.createdAt) || name!.localeCompare(other!)
 }
 
 /** As EngineCatalog.describeImage. */

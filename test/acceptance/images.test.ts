@@ -248,7 +248,6 @@ describe('image inspect, enable, disable, retry', () => {
 
   test.each([
     [['image', 'inspect', '--remote', 'nope:1'], 3, 'IMAGE_NOT_FOUND'],
-    [['image', 'inspect', 'nope:1'], 1, 'UNSUPPORTED'],
     [['image', 'enable', 'nope:1'], 3, 'IMAGE_NOT_FOUND'],
     [['image', 'disable', 'nope:1'], 3, 'IMAGE_NOT_FOUND'],
     [['image', 'retry', 'nope:1'], 3, 'IMAGE_NOT_FOUND'],

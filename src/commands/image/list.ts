@@ -5,7 +5,7 @@ import { printRecords } from '../../terminal/records.ts'
 import { defineCommand } from '../command.ts'
 import { host } from '../options/engine.ts'
 import { filters } from '../options/filters.ts'
-import { choice, flag, integer, text, texts } from '../options/kinds.ts'
+import { choice, flag, integer, negation, text, texts } from '../options/kinds.ts'
 import { format, quiet } from '../options/output.ts'
 import { assertUnset } from '../options/unset.ts'
 import { LOCAL_FILTERS, listLocal } from '../shared/list-local.ts'
@@ -37,7 +37,7 @@ export default defineCommand({
     order: choice('--order <direction>', 'in which direction', ORDERS),
     filter: filters('with --local, only images with', LOCAL_FILTERS),
     digests: flag('--digests', 'with --local, show digests'),
-    noTrunc: flag('--no-trunc', 'with --local, show whole ids'),
+    trunc: negation('--no-trunc', 'with --local, show whole ids'),
     host,
   },
   examples: [
@@ -54,7 +54,7 @@ export default defineCommand({
       assertUnset(options, REMOTE_ONLY, 'is for images on the server; with --local there is --filter')
       return listLocal(await context.engine(options.host), options, context)
     }
-    assertUnset(options, LOCAL_ONLY, 'goes with --local')
+    assertUnset({ ...options, noTrunc: !options.trunc }, LOCAL_ONLY, 'goes with --local')
     const filter = imageFilter(options)
     const images = await collect(await server(), filter, { page, limit }, signal)
     await printRecords(streams.stdout, images.map(imageRecord), imageView(Date.now()), { format, quiet })

@@ -3,7 +3,7 @@ import { printRecords, type RecordView } from '../../terminal/records.ts'
 import { defineCommand } from '../command.ts'
 import { host } from '../options/engine.ts'
 import { booleanOf, type Filter, filters, singleValueOf } from '../options/filters.ts'
-import { flag, integer, required, usage } from '../options/kinds.ts'
+import { integer, negation, required, usage } from '../options/kinds.ts'
 import { format, quiet } from '../options/output.ts'
 
 const FILTERS = ['is-official', 'stars'] as const
@@ -19,7 +19,7 @@ export default defineCommand({
   options: {
     limit: integer('--limit <n>', `how many at most (default: ${DEFAULT_LIMIT})`, LIMIT),
     filter: filters('only images with', FILTERS),
-    noTrunc: flag('--no-trunc', 'show whole descriptions'),
+    trunc: negation('--no-trunc', 'show whole descriptions'),
     host,
     format: format(),
     quiet: { ...quiet, description: 'print names only' },
@@ -42,7 +42,7 @@ export default defineCommand({
       },
       signal,
     )
-    await printRecords(streams.stdout, found, searchView(options.noTrunc), { format, quiet })
+    await printRecords(streams.stdout, found, searchView(!options.trunc), { format, quiet })
     if (found.length === 0 && format.kind === 'table' && !quiet) streams.stderr.write('No images found\n')
   },
 })

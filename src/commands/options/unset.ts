@@ -4,7 +4,7 @@ import { ImgctlError } from '../../errors/error.ts'
  * Refuses options that mean nothing here.
  *
  * @param flags each option's key with the flag that is shown for it
- * @param instead why, and what to type
+ * @param why the rest of the sentence that the flag begins
  * @throws ImgctlError USAGE naming the first that was given
  */
 export function assertUnset<Options extends object>(

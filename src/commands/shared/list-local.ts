@@ -11,7 +11,8 @@ export const LOCAL_FILTERS = ['dangling', 'reference', 'label', 'before', 'since
 export interface ListLocalOptions {
   readonly filter: readonly Filter<(typeof LOCAL_FILTERS)[number]>[]
   readonly digests: boolean
-  readonly noTrunc: boolean
+  /** Shortens ids on a terminal. */
+  readonly trunc: boolean
   readonly format: Format
   readonly quiet: boolean
 }
@@ -24,7 +25,7 @@ interface ListLocalContext {
 /** `image list --local`: what `docker image ls` shows. */
 export async function listLocal(
   engine: EngineCatalog,
-  { filter, digests, noTrunc, format, quiet }: ListLocalOptions,
+  { filter, digests, trunc, format, quiet }: ListLocalOptions,
   { streams, signal }: ListLocalContext,
 ): Promise<void> {
   const dangling = booleanOf(filter, 'dangling')
@@ -39,7 +40,7 @@ export async function listLocal(
     ...(since === undefined ? {} : { since }),
   }
   const rows = await listRows(engine, query, signal)
-  const view = localImageView({ digests, whole: noTrunc, now: Date.now() })
+  const view = localImageView({ digests, whole: !trunc, now: Date.now() })
   await printRecords(streams.stdout, quiet ? onePerImage(rows) : rows, view, { format, quiet })
   if (rows.length === 0 && format.kind === 'table' && !quiet) streams.stderr.write('No images found\n')
 }

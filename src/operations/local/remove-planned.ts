@@ -35,9 +35,8 @@ export async function removePlanned(
   const untagged: string[] = []
   const deleted: Digest[] = []
   try {
-    const planned = references(removal)
-    if (removal.isWhole && planned.length > 1) await assertNoNewName(engine, removal, signal)
-    for (const reference of planned) {
+    if (removal.isWhole) await assertNoNewName(engine, removal, signal)
+    for (const reference of references(removal)) {
       if (deleted.includes(removal.id)) break
       if (reference !== removal.id) await assertSame(engine, reference, removal.id, signal)
       const removed = await engine.removeImage(reference, { parents: removal.parents }, signal)
@@ -52,7 +51,7 @@ export async function removePlanned(
   }
 }
 
-/** By its id, the engine itself refuses to delete an image that has more names by now. */
+/** By its id, the engine itself refuses to delete an image that has several names by now. */
 function references({ id, names, isWhole }: Removal): readonly string[] {
   const tags = names.filter((name) => !name.includes('@'))
   const repositories = new Set(names.map(repositoryOf))

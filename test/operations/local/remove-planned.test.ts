@@ -85,12 +85,17 @@ test('a prune goes on after a failure, and counts what is gone as done', async (
   )
   expect(outcomes).toEqual([undefined, undefined])
   expect(first.reclaimedBytes).toBe(0)
-  const kept = removing([], [], new ImgctlError('CONFLICT', 'in use'))
+  const kept = removing([listed('a'), listed('b')], [], new ImgctlError('CONFLICT', 'in use'))
   const second = await pruneImages(kept, [listed('a'), listed('b')], () => {}, SIGNAL)
   expect(second.outcomes.map(({ error }) => error?.code)).toEqual(['CONFLICT', 'CONFLICT'])
 })
 
 test('a prune says what the disk has more', async () => {
-  const { reclaimedBytes } = await pruneImages(removing([]), [listed('a'), listed('b')], () => {}, SIGNAL)
+  const { reclaimedBytes } = await pruneImages(
+    removing([listed('a'), listed('b')]),
+    [listed('a'), listed('b')],
+    () => {},
+    SIGNAL,
+  )
   expect(reclaimedBytes).toBe(200)
 })
