@@ -21,6 +21,9 @@ const HOST_PARTS = {
   zstd: { program: 'zstd', package: 'zstd' },
   zsh: { program: 'zsh', package: 'zsh' },
   fish: { program: 'fish', package: 'fish' },
+  xz: { program: 'xz', package: 'xz-utils' },
+  bzip2: { program: 'bzip2', package: 'bzip2' },
+  curl: { program: 'curl', package: 'curl' },
 } as const satisfies Record<string, { program: string; package: string }>
 
 export type PartName = keyof typeof HOST_PARTS | 'sid'
