@@ -57,7 +57,7 @@ export function parseManifest(bytes: Uint8Array, mediaType?: string): Manifest |
   const common = {
     ...(json['subject'] === undefined ? {} : { subject: parseDescriptor(json['subject'], 'subject') }),
     ...(typeof json['artifactType'] === 'string' ? { artifactType: json['artifactType'] } : {}),
-    ...(isRecord(json['annotations']) ? { annotations: json['annotations'] as Record<string, string> } : {}),
+    ...parseAnnotations(json['annotations'], 'annotations'),
   }
   if (type ? INDEX_TYPES.includes(type) : json['manifests'] !== undefined) {
     if ('layers' in json || 'config' in json) throw invalid('an index has no config and no layers')
@@ -110,7 +110,7 @@ export function parseDescriptor(value: unknown, what: string): Descriptor {
     digest: parseDigest(value['digest'], `the digest of ${what}`),
     size,
     ...(isPlatform(platform) ? { platform } : {}),
-    ...(isRecord(annotations) ? { annotations: annotations as Record<string, string> } : {}),
+    ...parseAnnotations(annotations, `annotations of ${what}`),
     ...(typeof artifactType === 'string' ? { artifactType } : {}),
     ...(Array.isArray(urls) ? { urls: urls.filter((url) => typeof url === 'string') } : {}),
   }
@@ -120,6 +120,17 @@ function descriptors(value: unknown, what: string): Descriptor[] {
   if (!Array.isArray(value)) throw invalid(`${what} is missing or not a list`)
   if (value.length > MAX_DESCRIPTORS) throw invalid(`${what} has more than ${MAX_DESCRIPTORS} entries`)
   return value.map((entry, i) => parseDescriptor(entry, `${what}[${i}]`))
+}
+
+/**
+ * A map from text to text; Go's tools write null for an empty one.
+ * https://github.com/opencontainers/image-spec/blob/main/annotations.md
+ */
+function parseAnnotations(value: unknown, what: string): { annotations?: Record<string, string> } {
+  if (value === undefined || value === null) return {}
+  if (!isRecord(value)) throw invalid(`${what} is not an object`)
+  if (!isTextRecord(value)) throw invalid(`${what} has a value that is not text`)
+  return { annotations: value }
 }
 
 function parseObject(bytes: Uint8Array): Record<string, unknown> {
@@ -138,7 +149,13 @@ function isKnown(mediaType: string): boolean {
 }
 
 function isPlatform(value: unknown): value is Platform {
-  return isRecord(value) && typeof value['os'] === 'string' && typeof value['architecture'] === 'string'
+  if (!isRecord(value)) return false
+  const { os, architecture, variant } = value
+  return [os, architecture, variant ?? ''].every((part) => typeof part === 'string')
+}
+
+function isTextRecord(value: Record<string, unknown>): value is Record<string, string> {
+  return Object.values(value).every((text) => typeof text === 'string')
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -55,6 +55,19 @@ describe('a manifest', () => {
       'a digest with a path',
       json({ ...MANIFEST, layers: [{ ...LAYER, digest: 'sha256:../../etc/passwd' }] }),
     ],
+    ['an annotation that is a number', json({ ...MANIFEST, annotations: { a: 'text', b: 1 } })],
+    ['an annotation that is null', json({ ...MANIFEST, annotations: { a: null } })],
+    ['annotations that are a list', json({ ...MANIFEST, annotations: ['a'] })],
+    [
+      'an annotation of a layer that is a list',
+      json({ ...MANIFEST, layers: [{ ...LAYER, annotations: { a: [] } }] }),
+    ],
+    [
+      'an annotation of an entry that is an object',
+      json({ ...INDEX, manifests: [entry('amd64', { annotations: { a: {} } })] }),
+    ],
+    ['an annotation nested deeply', nested({ ...MANIFEST, annotations: { a: 'DEEP' } })],
+    ['a mediaType nested deeply', nested({ ...MANIFEST, mediaType: 'DEEP', layers: 'DEEP' })],
     ['an index that has layers', json({ ...INDEX, layers: [] })],
     ['a manifest that has manifests', json({ ...MANIFEST, manifests: [] })],
     ['an unknown media type', json({ ...MANIFEST, mediaType: 'text/plain' })],
@@ -75,6 +88,17 @@ describe('an index', () => {
     expect(indexPlatforms(index)).toEqual(['linux/arm64', 'linux/amd64'])
     expect(pickPlatform(index, LINUX_AMD64)?.digest).toBe(INDEX.manifests[3]!.digest)
     expect(pickPlatform(index, { os: 'windows', architecture: 'amd64' })).toBeUndefined()
+  })
+
+  test('does not offer what has a platform that is no text', () => {
+    const platform = { os: 'linux', architecture: 'arm', variant: 'DEEP' }
+    const index = parseManifest(nested({ ...INDEX, manifests: [entry('arm', { platform }), entry('amd64')] }))
+    if (index.kind !== 'index') throw new Error('not an index')
+    expect(indexPlatforms(index)).toEqual(['linux/amd64'])
+  })
+
+  test('may have null for annotations, as Go writes an empty map', () => {
+    expect(parseManifest(json({ ...INDEX, annotations: null }))).not.toHaveProperty('annotations')
   })
 })
 
@@ -133,6 +157,12 @@ test('digests and platforms are printed as the field does', () => {
   expect(() => parseDigest('sha1:abc', 'it')).toThrow(/it is not a sha256 or sha512 digest/)
   expect(formatPlatform({ os: 'linux', architecture: 'arm', variant: 'v7' })).toBe('linux/arm/v7')
 })
+
+/** JSON in which the text `DEEP` is a list in a list, deeper than any stack. */
+function nested(value: unknown): Buffer {
+  const depth = 500_000
+  return Buffer.from(JSON.stringify(value).replaceAll('"DEEP"', '['.repeat(depth) + ']'.repeat(depth)))
+}
 
 function json(value: unknown): Uint8Array {
   return Buffer.from(JSON.stringify(value))

@@ -31,6 +31,7 @@ async function setup() {
 }
 
 const CONFIG = '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}'
+const DEEP = '['.repeat(500_000) + ']'.repeat(500_000)
 const TYPED = { headers: { 'content-type': OCI_MANIFEST } }
 
 function put(
@@ -81,6 +82,12 @@ test.each<[string, string | object, string]>([
   [
     'a negative size',
     imageManifest(CONFIG, [], { config: { ...descriptor(OCI_CONFIG, ''), size: -1 } }),
+    OCI_MANIFEST,
+  ],
+  ['an annotation that is no text', imageManifest(CONFIG, [], { annotations: { a: 1 } }), OCI_MANIFEST],
+  [
+    'an annotation nested deeper than any stack',
+    JSON.stringify(imageManifest(CONFIG, [], { annotations: { a: 'DEEP' } })).replace('"DEEP"', DEEP),
     OCI_MANIFEST,
   ],
 ])('%s is MANIFEST_INVALID', async (_, manifest, type) => {
