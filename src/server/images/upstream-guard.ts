@@ -1,5 +1,5 @@
 import { lookup as resolve } from 'node:dns'
-import { isIP, type LookupFunction } from 'node:net'
+import { BlockList, isIP, isIPv6, type LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { Agent, buildConnector } from 'undici'
 import { ImgctlError } from '../../errors/error.ts'
@@ -10,6 +10,11 @@ const CONNECT_TIMEOUT_MS = 10_000
 const FIRST_BYTE_TIMEOUT_MS = 60_000
 /** Between two pieces of a body: what gives nothing for so long is stuck. */
 const IDLE_TIMEOUT_MS = 60_000
+/** IPv4-compatible addresses, `::7f00:1`: long deprecated, and a way to write a private one (RFC 4291, 2.5.5.1). */
+const IPV4_COMPATIBLE = new BlockList()
+IPV4_COMPATIBLE.addSubnet('::', 96, 'ipv6')
+/** Azure's platform services: an address like a public one that only virtual machines there reach. */
+const AZURE_PLATFORM = '168.63.129.16'
 
 /**
  * Connections to registries that users name, without letting them reach what only the server can reach (SSRF).
@@ -67,7 +72,10 @@ function isLoopbackHost(host: string): boolean {
 /** Whether an address is one that the public internet routes to: not loopback, private, link-local, shared, mapped ... */
 export function isPublicAddress(address: string): boolean {
   if (!ipaddr.isValid(address)) return false
-  return ipaddr.process(address).range() === 'unicast'
+  // ipaddr.js takes `::8.8.8.8` for `::ffff:8.8.8.8`.
+  if (isIPv6(address) && IPV4_COMPATIBLE.check(address, 'ipv6')) return false
+  const known = ipaddr.process(address)
+  return known.range() === 'unicast' && known.toString() !== AZURE_PLATFORM
 }
 
 /** The guard's refusal. Registry clients hand an ImgctlError through, so it arrives as it is. */
