@@ -67,7 +67,7 @@ export async function buildImage(
     {
       context: (used) => reportedTar(context, used, onEvent, signal),
       dockerfile: { name, shownAs: shown, text: new TextDecoder().decode(content) },
-      baseImages: baseImages(dockerfile),
+      baseImages: baseImages(dockerfile, buildArgs),
       needsBuildKit: buildKitFeatures(dockerfile).map(({ what, line }) => `${what} (line ${line})`),
       ...(platform === undefined ? {} : { platform }),
       ...(target === undefined ? {} : { target }),
