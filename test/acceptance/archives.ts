@@ -10,14 +10,22 @@ export interface Recipe {
   /** Random bytes in its one layer: they do not compress. */
   readonly bytes?: number
   readonly entrypoint?: readonly string[] | null
+  /** What /app starts with. */
+  readonly program?: Uint8Array
 }
 
 type Entries = Record<string, Buffer | string>
 
 /** The entries of a docker-save archive of one image with one layer. */
 export async function savedImage(recipe: Recipe = {}): Promise<Entries> {
-  const { tag = 'app:1.0', architecture = 'amd64', bytes = 1000, entrypoint = ['/app'] } = recipe
-  const layer = await tarOf({ app: randomBytes(bytes) })
+  const {
+    tag = 'app:1.0',
+    architecture = 'amd64',
+    bytes = 1000,
+    entrypoint = ['/app'],
+    program = Buffer.alloc(0),
+  } = recipe
+  const layer = await tarOf({ app: Buffer.concat([program, randomBytes(bytes)]) })
   const config = JSON.stringify({
     os: 'linux',
     architecture,

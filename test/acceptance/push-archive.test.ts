@@ -96,6 +96,15 @@ describe('an archive', () => {
     expect(printed).toMatchObject({ name: 'files:1.0', state: 'active', platform: 'linux/amd64' })
   })
 
+  test('whose program is for another machine than its config says is warned about', async () => {
+    // An ELF header, 64 bit, little-endian, e_machine 183: AArch64.
+    const program = Buffer.from('7f454c4602010100000000000000000002 00b700'.replaceAll(' ', ''), 'hex')
+    const path = await writeArchive(join(folder, 'elf.tar'), await savedImage({ tag: 'elf:1.0', program }))
+    const result = await push(path)
+    expect(result.code).toBe(0)
+    expect(result.stderr).toMatch(/^warning: the image says amd64, but its \/app is a program for arm64$/m)
+  })
+
   test('a dry run sends nothing', async () => {
     const path = await writeArchive(join(folder, 'dry.tar'), await savedImage({ tag: 'dry:1.0' }))
     const result = await push(path, '--dry-run', '--format', 'json')

@@ -27,6 +27,7 @@ export function archiveSource(title: string, archive: OpenedArchive, image: Arch
     engineReference: undefined,
     platform: image.platform,
     repoTags: image.repoTags,
+    command: [...image.config.entrypoint, ...image.config.cmd],
     diffIDs: image.layers.map(({ diffID }) => diffID),
     size: image.layers.reduce((sum, { storedSize }) => sum + storedSize, 0),
     configDigest: image.configDigest,

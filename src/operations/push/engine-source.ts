@@ -29,6 +29,7 @@ export async function engineSource(
     engineReference: reference,
     platform: image.platform,
     repoTags: image.repoTags,
+    command: [...image.entrypoint, ...image.cmd],
     diffIDs: image.diffIDs,
     size: image.size,
     // A classic store names an image by its config, the containerd store by its manifest or index.

@@ -18,19 +18,19 @@ export interface EncodedLayer {
  * compressed goes as it is. The digest is taken from the bytes as they pass. That the layer is the one its config
  * names is the source's to verify.
  *
- * @param onRead called with the bytes read from the source
+ * @param onRead called with each chunk read from the source
  */
 export function encodeLayer(
   stored: AsyncIterable<Uint8Array>,
   compression: LayerCompression,
-  onRead: (bytes: number) => void,
+  onRead: (chunk: Uint8Array) => void,
 ): EncodedLayer {
   const hash = createHash('sha256')
   let size = 0
 
   async function* read(): AsyncGenerator<Uint8Array> {
     for await (const chunk of stored) {
-      onRead(chunk.length)
+      onRead(chunk)
       yield chunk
     }
   }

@@ -48,6 +48,8 @@ export interface ImageSource {
   readonly engineReference: string | undefined
   readonly platform: Platform
   readonly repoTags: readonly string[]
+  /** What a container of it runs: entrypoint, then command. */
+  readonly command: readonly string[]
   readonly diffIDs: readonly Digest[]
   /** Bytes as stored, uncompressed for engines. */
   readonly size: number

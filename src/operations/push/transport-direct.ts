@@ -1,11 +1,12 @@
 import { Readable } from 'node:stream'
+import { ProgramWatch } from '../../archive/program-watch.ts'
 import { digestBytes, shortDigest } from '../../oci/digest.ts'
 import type { Descriptor } from '../../oci/manifest.ts'
 import { OCI_CONFIG, OCI_MANIFEST } from '../../oci/media-types.ts'
 import type { LayerStatus } from './events.ts'
 import { encodeLayer } from './layer-encoder.ts'
 import type { PlannedLayer } from './plan.ts'
-import type { SourceLayer, SourceManifest } from './source.ts'
+import type { ImageSource, SourceLayer, SourceManifest } from './source.ts'
 import type { TransferJob, Transferred } from './transfer.ts'
 
 /**
@@ -19,13 +20,29 @@ export async function transferDirect(job: TransferJob): Promise<Transferred> {
 
   onEvent({ type: 'phase', phase: source.kind === 'engine' ? 'export' : 'upload', total: source.size })
   const planned = new Map(plan.layers.map((layer) => [layer.diffID, layer]))
+  const watch = watchProgram(source)
   const { configBytes, layers, manifest } = await source.transferLayers((layer, layerSignal) => {
     const known = layer.diffID && planned.get(layer.diffID)
-    return transferLayer(layer, known, { ...job, signal: layerSignal })
+    return transferLayer(layer, known, watch, { ...job, signal: layerSignal })
   }, signal)
+  warnOfProgram(watch, job)
   await cache.remember(new Map(source.diffIDs.map((diffID, i) => [diffID, layers[i]!])))
   const config = await uploadConfig(configBytes, job)
   return uploadManifest(config, layers, manifest, job)
+}
+
+/** The program that a container would start, when the config says by its path which one that is. */
+function watchProgram({ command: [program] }: ImageSource): ProgramWatch | undefined {
+  return program?.startsWith('/') ? new ProgramWatch(program) : undefined
+}
+
+/** A config may say amd64 over a program for arm64: such an image starts nowhere. */
+function warnOfProgram(watch: ProgramWatch | undefined, { source, onEvent }: TransferJob): void {
+  const found = watch?.architectures ?? []
+  const { architecture } = source.platform
+  if (found.length === 0 || found.includes(architecture)) return
+  const message = `warning: the image says ${architecture}, but its ${source.command[0]} is a program for ${found.join(', ')}`
+  onEvent({ type: 'note', message })
 }
 
 /** When every blob is there already, only the manifest is sent and no layer is read. */
@@ -50,6 +67,7 @@ async function findConfig({ source, repository, signal }: TransferJob): Promise<
 async function transferLayer(
   layer: SourceLayer,
   known: PlannedLayer | undefined,
+  watch: ProgramWatch | undefined,
   job: TransferJob,
 ): Promise<Descriptor> {
   const { label, storedSize: total } = layer
@@ -64,8 +82,9 @@ async function transferLayer(
     report(job.onEvent, label, 'pushing', done, total)
   }
   report(job.onEvent, label, 'pushing', 0, total)
-  const sent = layer.reopens && layer.descriptor ? sendAsIs : sendEncoded
-  const blob = await sent(layer, onRead, job)
+  const blob = await (layer.reopens && layer.descriptor
+    ? sendAsIs(layer, onRead, job)
+    : sendEncoded(layer, onRead, watch, job))
   report(job.onEvent, label, 'pushed', total, total)
   return blob
 }
@@ -91,9 +110,14 @@ async function sendAsIs(
 async function sendEncoded(
   layer: SourceLayer,
   onRead: (bytes: number) => void,
+  watch: ProgramWatch | undefined,
   { repository, signal }: TransferJob,
 ): Promise<Descriptor> {
-  const encoded = encodeLayer(await layer.open(0, signal), layer.compression, onRead)
+  const look = layer.compression === 'none' ? watch?.layer() : undefined
+  const encoded = encodeLayer(await layer.open(0, signal), layer.compression, (chunk) => {
+    look?.(chunk)
+    onRead(chunk.length)
+  })
   await repository.writeStream(encoded.stream, () => encoded.finish(), signal ? { signal } : {})
   // The media type that the image's own manifest uses for this very blob is kept.
   const made = encoded.finish()
