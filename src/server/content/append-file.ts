@@ -10,7 +10,8 @@ const SYNC_EVERY_BYTES = 32 * 1024 * 1024
 
 /**
  * Appends a stream to a file and hashes it on the way: the threads of libuv write while this one hashes.
- * `size` counts only bytes that the operating system has taken.
+ * `size` counts only bytes that the operating system has taken; when the stream finishes, they are on the disk.
+ * It is done with the handle when it closes.
  */
 export class AppendFile extends Writable {
   size: number
@@ -18,6 +19,8 @@ export class AppendFile extends Writable {
   readonly #hash: Hash | undefined
   #unsynced = 0
   #syncing: Promise<void> | undefined
+  /** Linux tells an open file once that its bytes did not reach the disk: whoever hears it must keep it. */
+  #syncError: Error | undefined
 
   constructor(handle: FileHandle, size: number, hash: Hash | undefined) {
     super({ highWaterMark: BUFFERED_BYTES, decodeStrings: false })
@@ -38,8 +41,19 @@ export class AppendFile extends Writable {
   }
 
   override _final(callback: (error?: Error | null) => void): void {
-    if (this.#syncing) this.#syncing.then(() => callback(), callback)
-    else callback()
+    // Here, because a file that is opened anew may not be told what went wrong with this one.
+    const settle = async () => {
+      await this.#syncing
+      if (this.#unsynced > 0) await this.#sync()
+    }
+    settle().then(() => callback(this.#syncError), callback)
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    // A sync at work must not meet another file under the same descriptor.
+    const done = () => callback(error)
+    if (this.#syncing) this.#syncing.then(done, done)
+    else done()
   }
 
   #append(chunks: Buffer[], callback: (error?: Error | null) => void): void {
@@ -53,22 +67,27 @@ export class AppendFile extends Writable {
       this.size += written
       this.#syncInBackground(written)
       const rest = withoutFirst(chunks, written)
-      if (rest.length > 0) this.#write(rest, callback)
+      if (this.#syncError) callback(this.#syncError)
+      else if (rest.length > 0) this.#write(rest, callback)
       else callback()
     })
   }
 
   #syncInBackground(written: number): void {
     this.#unsynced += written
-    if (this.#unsynced < SYNC_EVERY_BYTES || this.#syncing) return
+    if (this.#unsynced >= SYNC_EVERY_BYTES && !this.#syncing) void this.#sync()
+  }
+
+  #sync(): Promise<void> {
     this.#unsynced = 0
     this.#syncing = new Promise((resolve) => {
-      // Its failure shows again in the sync that decides: the one before the blob gets its name.
-      fdatasync(this.#handle.fd, () => {
+      fdatasync(this.#handle.fd, (error) => {
+        this.#syncError ??= error ?? undefined
         this.#syncing = undefined
         resolve()
       })
     })
+    return this.#syncing
   }
 }
 

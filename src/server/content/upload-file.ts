@@ -24,14 +24,15 @@ export interface Upload {
    * Appends a stream. When it breaks off, what came before stays and the next append goes on there.
    *
    * @param maxBytes of the whole upload; more is TOO_LARGE, and the rest of the stream is not read
-   * @throws ImgctlError TOO_LARGE or DISK_FULL (both end the upload), or what the stream failed with
+   * @throws ImgctlError TOO_LARGE or DISK_FULL, or what the disk failed with (all end the upload); what the stream
+   * failed with; NOT_FOUND when the upload has ended
    */
   append(source: Readable, maxBytes?: number): Promise<void>
   /**
    * Makes the upload a blob; see BlobStore.writeBlob for `keep`.
    *
    * @param digest what the bytes must hash to; undefined: whatever they hash to
-   * @throws ImgctlError DIGEST_MISMATCH, which ends the upload
+   * @throws ImgctlError DIGEST_MISMATCH, which ends the upload; NOT_FOUND when it has ended
    */
   finish<T>(digest: Digest | undefined, keep: (blob: StoredBlob) => Promise<T>): Promise<T>
 }
@@ -60,10 +61,11 @@ export class UploadFile implements Upload {
   readonly #path: string
   readonly #adopt: Adopt
   #size: number
-  /** Lost by a restart or a failed write; then the file is read once at the end. */
+  /** Lost by a restart; then the file is read once at the end. */
   #running: RunningHash | undefined
   #user: Promise<unknown> | undefined
   #transfer: Transfer | undefined
+  #lastInTurn: Promise<unknown> = Promise.resolve()
 
   /** @param algorithm of a file that is empty: hash from the start */
   constructor(path: string, size: number, algorithm: DigestAlgorithm | undefined, adopt: Adopt) {
@@ -79,7 +81,8 @@ export class UploadFile implements Upload {
 
   /** @throws ImgctlError CONFLICT while another user is at work whose stream has not stalled; NOT_FOUND */
   async use<T>(action: (upload: Upload) => Promise<T>, stalledMs: number): Promise<T> {
-    if (this.#user) await this.#replaceUser(stalledMs)
+    // Again after every wait: of several that waited for the same user, one is first.
+    while (this.#user) await this.#replaceUser(stalledMs)
     if (this.ended) throw unknownUpload()
     const mine = action(this)
     this.#user = mine
@@ -90,49 +93,69 @@ export class UploadFile implements Upload {
     }
   }
 
-  async append(source: Readable, maxBytes = Number.MAX_SAFE_INTEGER): Promise<void> {
+  append(source: Readable, maxBytes = Number.MAX_SAFE_INTEGER): Promise<void> {
+    return this.#inTurn(() => this.#append(source, maxBytes))
+  }
+
+  finish<T>(digest: Digest | undefined, keep: (blob: StoredBlob) => Promise<T>): Promise<T> {
+    return this.#inTurn(() => this.#finish(digest, keep))
+  }
+
+  /** Breaks off what is being appended, and removes the file. */
+  async end(): Promise<void> {
+    while (this.#user) {
+      this.#transfer?.source.destroy(new ImgctlError('CONFLICT', 'the upload was cancelled'))
+      await this.#user.catch(() => {})
+    }
+    await this.#remove()
+  }
+
+  /**
+   * Appends and finishes run one after the other, and none when the upload has ended: a file that is open for
+   * writing must never become a blob, whose bytes others rely on.
+   */
+  #inTurn<T>(action: () => Promise<T>): Promise<T> {
+    const mine = this.#lastInTurn.then(() => {
+      if (this.ended) throw unknownUpload()
+      return action()
+    })
+    this.#lastInTurn = mine.catch(() => {})
+    return mine
+  }
+
+  async #append(source: Readable, maxBytes: number): Promise<void> {
     const running = this.#running
     this.#running = undefined
+    const handle = await open(this.#path, 'r+')
+    const sink = new AppendFile(handle, this.#size, running?.hash)
+    this.#transfer = { source, sink, lastByteAt: Date.now() }
     try {
-      const handle = await open(this.#path, 'r+')
-      const sink = new AppendFile(handle, this.#size, running?.hash)
-      this.#transfer = { source, sink, lastByteAt: Date.now() }
-      try {
-        await this.#receive(this.#transfer, maxBytes)
-      } finally {
-        this.#size = sink.size
-        this.#transfer = undefined
-        // Bytes of a failed write are past the end that we count: they go.
-        if (sink.errored) await handle.truncate(sink.size).catch(() => {})
-        else if (running) this.#running = { ...running, bytes: sink.size }
-        await handle.close()
-      }
+      await this.#receive(this.#transfer, maxBytes)
     } catch (error) {
-      const failure = fromFileError(error)
-      if (isCode(failure, 'TOO_LARGE', 'DISK_FULL')) await this.#remove()
-      throw failure
+      // After a failed write or sync nobody knows what the file holds.
+      if (sink.errored || isCode(error, 'TOO_LARGE')) await this.#remove()
+      throw fromFileError(error)
+    } finally {
+      this.#size = sink.size
+      this.#transfer = undefined
+      if (running) this.#running = { ...running, bytes: sink.size }
+      await handle.close()
     }
   }
 
-  async finish<T>(digest: Digest | undefined, keep: (blob: StoredBlob) => Promise<T>): Promise<T> {
+  async #finish<T>(digest: Digest | undefined, keep: (blob: StoredBlob) => Promise<T>): Promise<T> {
     const algorithm = digest ? digestAlgorithm(digest) : (this.#running?.algorithm ?? 'sha256')
     const actual = await this.#digest(algorithm)
     if (digest !== undefined && actual !== digest) {
       await this.#remove()
       throw new ImgctlError('DIGEST_MISMATCH', `the bytes that arrived are ${actual}, not ${digest}`)
     }
+    // For what was written before a restart; every append has synced its own bytes.
     await syncFile(this.#path)
     return this.#adopt(this.#path, { digest: actual, size: this.#size }, (blob) => {
       this.ended = true
       return keep(blob)
     })
-  }
-
-  /** Breaks off what is being appended, and removes the file. */
-  async end(): Promise<void> {
-    this.#transfer?.source.destroy(new ImgctlError('CONFLICT', 'the upload was cancelled'))
-    await this.#user?.catch(() => {})
-    await this.#remove()
   }
 
   async #remove(): Promise<void> {

@@ -177,6 +177,49 @@ test('a second user is refused while bytes arrive, and takes over from one that 
   expect((await store.uploads.use('u', (upload) => upload.finish(DIGEST, keep))).size).toBe(10)
 })
 
+test('of two that wait for a stalled sender one gets the upload, and nothing changes the blob afterwards', async () => {
+  const { store } = await setup()
+  await store.uploads.create('u')
+  const stalled = new PassThrough()
+  stalled.write(BYTES.subarray(0, 4))
+  const first = codeOf(store.uploads.use('u', (upload) => upload.append(stalled)))
+  await sleep(STALLED_MS + 20)
+  const late = new PassThrough()
+  const winner = store.uploads.use('u', async (upload) => {
+    await upload.append(Readable.from([BYTES.subarray(4)]))
+    return upload.finish(DIGEST, keep)
+  })
+  const loser = codeOf(store.uploads.use('u', (upload) => upload.append(late)))
+  expect((await winner).digest).toBe(DIGEST)
+  late.end('overwritten')
+  expect(await first).toBe('CONFLICT')
+  expect(await loser).toBe('CONFLICT')
+  expect(await buffer(await store.read(DIGEST))).toEqual(BYTES)
+})
+
+test('what is appended while an upload finishes does not reach the blob', async () => {
+  const { store } = await setup()
+  await uploaded(store, BYTES)
+  await store.uploads.use('u', async (upload) => {
+    const finish = upload.finish(DIGEST, keep)
+    expect(await codeOf(upload.append(Readable.from([BYTES])))).toBe('NOT_FOUND')
+    expect(await finish).toEqual({ digest: DIGEST, size: 10 })
+  })
+  expect(await buffer(await store.read(DIGEST))).toEqual(BYTES)
+})
+
+test('two appends at once go one after the other', async () => {
+  const { store } = await setup()
+  await store.uploads.create('u')
+  await store.uploads.use('u', (upload) =>
+    Promise.all([
+      upload.append(Readable.from([BYTES.subarray(0, 6)])),
+      upload.append(Readable.from([BYTES.subarray(6)])),
+    ]),
+  )
+  expect((await store.uploads.use('u', (upload) => upload.finish(DIGEST, keep))).size).toBe(10)
+})
+
 test('removing an upload breaks off what is being appended', async () => {
   const { store, dataDir } = await setup()
   await store.uploads.create('u')
