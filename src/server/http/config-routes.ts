@@ -3,7 +3,7 @@ import { ServerConfig } from '../../contract/server.ts'
 import { MAX_MANIFEST_BYTES } from '../../oci/manifest.ts'
 import { formatPlatform } from '../../oci/platform.ts'
 import type { ServerContext } from '../context.ts'
-import { publicUrlOf, registryHostOf } from './public-url.ts'
+import { publicUrlOf, registryHostOf } from '../identity/public-url.ts'
 
 export function configRoutes(ctx: ServerContext): FastifyPluginAsyncTypebox {
   const { name, version, platforms, limits } = ctx.settings

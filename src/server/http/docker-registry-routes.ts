@@ -4,6 +4,7 @@ import { CreateDockerRegistry, DockerRegistry, UpdateDockerRegistry } from '../.
 import { PushAccess } from '../../contract/identity.ts'
 import { Strict } from '../../contract/schema.ts'
 import type { ServerContext } from '../context.ts'
+import { registryHostOf } from '../identity/public-url.ts'
 import { issuePushAccess } from '../identity/push-access.ts'
 import {
   createRegistry,
@@ -14,7 +15,6 @@ import {
   updateRegistry,
 } from '../identity/registry-credentials.ts'
 import { principalOf } from './authentication.ts'
-import { registryHostOf } from './public-url.ts'
 
 const ById = Strict({ id: Type.String({ minLength: 1 }) })
 const PushAccessQuery = Strict({

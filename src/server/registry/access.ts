@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { ServerContext } from '../context.ts'
+import { publicUrlOf } from '../identity/public-url.ts'
 import { type Action, type Caller, canDo, couldDo, identifyCaller } from './caller.ts'
 import { findPublicRepository, type PublicRepository } from './public-view.ts'
 import { nameUnknown, RegistryError } from './registry-error.ts'
@@ -57,6 +58,8 @@ export async function requireCaller(
 /**
  * 401 that tells a client where to get a token, and for what.
  * https://distribution.github.io/distribution/spec/auth/token/
+ *
+ * @throws ImgctlError BAD_REQUEST when the Host header is missing or not a host
  */
 export function challenge(
   ctx: ServerContext,
@@ -65,7 +68,7 @@ export function challenge(
   error?: 'invalid_token' | 'insufficient_scope',
 ): RegistryError {
   const parts = [
-    `realm="${publicOrigin(ctx, request)}/api/registry/token"`,
+    `realm="${publicUrlOf(ctx, request)}/api/registry/token"`,
     `service="${ctx.settings.name.replace(/["\\]/g, '')}"`,
     ...(scopes.length > 0 ? [`scope="${scopes.join(' ')}"`] : []),
     ...(error ? [`error="${error}"`] : []),
@@ -73,13 +76,4 @@ export function challenge(
   return new RegistryError(401, 'UNAUTHORIZED', 'authentication required', {
     headers: { 'www-authenticate': `Bearer ${parts.join(',')}` },
   })
-}
-
-/** Scheme and host under which this client reached the server. */
-function publicOrigin({ settings }: ServerContext, request: FastifyRequest): string {
-  if (settings.publicUrl !== undefined) return settings.publicUrl.replace(/\/+$/, '')
-  const host = request.headers.host ?? ''
-  // The header goes into another header: only what a host can be.
-  const safe = /^[A-Za-z0-9.:[\]_-]+$/.test(host) ? host : `${settings.host}:${settings.port}`
-  return `${request.protocol}://${safe}`
 }
