@@ -1,11 +1,10 @@
 import { ImgctlError, isCode } from '../errors/error.ts'
 import { type Digest, isDigest } from '../oci/digest.ts'
 import { formatPlatform, matchesPlatform, type Platform } from '../oci/platform.ts'
-import { parseReference, type Reference } from '../oci/reference.ts'
+import { parseReference, type Reference, tryParseReference } from '../oci/reference.ts'
 import type { EngineAuth, EngineImage, EngineLayerProgress } from '../ports/engine.ts'
 import type { PulledImage, PullOptions } from '../ports/engine-intake.ts'
 import { compareApiVersions } from './api-version.ts'
-import { familiarDigest } from './catalog.ts'
 import type { EngineCall, EngineConnection } from './connection.ts'
 import { notFound, readImage } from './images.ts'
 import { asFields, type Fields, stringAt, stringsAt } from './json-fields.ts'
@@ -34,11 +33,13 @@ export async function pullImage(
   if (platform && !matchesPlatform(after.image.platform, platform)) {
     throw wrongPlatform(text, platform, after.image.platform)!
   }
-  const digest = reference.digest ?? said ?? digestOf(after.fields, reference)
-  if (digest === undefined)
+  const certain = reference.digest ?? said
+  const digests = certain === undefined ? digestsOf(after.fields, reference) : [certain]
+  if (digests.length === 0) {
     throw new ImgctlError('ENGINE_ERROR', `the engine pulled ${text} and names no digest`)
+  }
   const { id } = after.image
-  return { id, digest, isNew: before?.image.id !== id, platform: after.image.platform }
+  return { id, digests, isNew: before?.image.id !== id, platform: after.image.platform }
 }
 
 /** @returns the digest that the engine said; undefined when it is done and said none */
@@ -134,12 +135,12 @@ async function look(
   }
 }
 
-function digestOf(fields: Fields, { domain, path }: Reference): Digest | undefined {
-  for (const name of stringsAt(fields, 'RepoDigests')) {
-    const { digest, ...found } = parseReference(familiarDigest(name) ?? name)
-    if (found.domain === domain && found.path === path) return digest
-  }
-  return undefined
+function digestsOf(fields: Fields, { domain, path }: Reference): Digest[] {
+  return stringsAt(fields, 'RepoDigests').flatMap((name) => {
+    const found = tryParseReference(name)
+    const isHere = !('rule' in found) && found.domain === domain && found.path === path
+    return isHere && found.digest !== undefined ? [found.digest] : []
+  })
 }
 
 /** With a digest the tag says nothing any more. */

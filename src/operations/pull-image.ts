@@ -1,5 +1,6 @@
 import { ImgctlError, isCode } from '../errors/error.ts'
 import { isLoopback } from '../internal/loopback.ts'
+import type { Digest } from '../oci/digest.ts'
 import { formatImageName, parseImageName } from '../oci/image-name.ts'
 import type { Platform } from '../oci/platform.ts'
 import {
@@ -13,6 +14,7 @@ import {
 import type { Session } from '../ports/credentials.ts'
 import type { EngineAuth, EngineLayerProgress } from '../ports/engine.ts'
 import type { EnginePull, PulledImage } from '../ports/engine-intake.ts'
+import type { OpenRepository } from '../ports/registry.ts'
 import type { RegistryCredentialsSource } from '../ports/registry-credentials.ts'
 import type { ServerConfiguration, ServerImages, ServerPushAccess } from '../ports/server.ts'
 
@@ -25,6 +27,7 @@ export interface PullPorts {
     Pick<ServerImages, 'image'> & Pick<ServerPushAccess, 'pushAccess'> & ServerConfiguration
   >
   readonly registryCredentials: () => Promise<RegistryCredentialsSource>
+  readonly openRepository: () => Promise<OpenRepository>
 }
 
 export interface PullRequest {
@@ -37,7 +40,8 @@ export type PullEvent =
   | { readonly type: 'begin'; readonly reference: string }
   | { readonly type: 'layer'; readonly progress: EngineLayerProgress }
 
-export interface Pulled extends PulledImage {
+export interface Pulled extends Omit<PulledImage, 'digests'> {
+  readonly digest: Digest
   /** What the image is called in the engine, in docker's short form. */
   readonly reference: string
   /** `HOST/ORG/app@sha256:...` */
@@ -70,25 +74,42 @@ export async function pullImage(
   signal: AbortSignal,
 ): Promise<Pulled> {
   const reference = parseReference(image)
-  const {
-    reference: found,
-    secure,
-    auth,
-  } = await (isOnServer(image, reference)
+  const upstream = await (isOnServer(image, reference)
     ? serverUpstream(ports, image, reference, signal)
     : registryUpstream(ports, reference, signal))
+  const { reference: found, secure, auth } = upstream
   onEvent({ type: 'begin', reference: familiarReference(found) })
-  const pulled = await ports.engine.pullImage(formatReference(found), auth, {
+  const { digests, ...pulled } = await ports.engine.pullImage(formatReference(found), auth, {
     secure,
     signal,
     onProgress: (progress) => onEvent({ type: 'layer', progress }),
     ...(platform ? { platform } : {}),
   })
+  const digest = digests.length === 1 ? digests[0]! : await digestNow(ports, upstream, digests, signal)
   return {
     ...pulled,
+    digest,
     reference: familiarReference(found),
-    pinned: `${familiarName(found)}@${pulled.digest}`,
+    pinned: `${familiarName(found)}@${digest}`,
   }
+}
+
+/** The one of an image's digests that the registry has under the tag. */
+async function digestNow(
+  ports: PullPorts,
+  { reference, secure, auth }: Upstream,
+  digests: readonly Digest[],
+  signal: AbortSignal,
+): Promise<Digest> {
+  const { domain, path, tag = 'latest' } = reference
+  const open = await ports.openRepository()
+  const repository = open({ host: domain, secure, repository: path, ...(auth ? { credentials: auth } : {}) })
+  const digest = await repository.manifestDigest(tag, signal)
+  if (digest !== undefined && digests.includes(digest)) return digest
+  throw new ImgctlError('CONFLICT', `${familiarReference(reference)} was moved while it was pulled`, {
+    hint: 'pull it again',
+    retryable: true,
+  })
 }
 
 /** No registry is named: a name that the server may have, and Docker Hub perhaps to a stranger, is the server's. */

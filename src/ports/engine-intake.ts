@@ -15,8 +15,11 @@ export interface PullOptions {
 /** What a pull brought. */
 export interface PulledImage {
   readonly id: Digest
-  /** Of the manifest or index, as the registry names it. */
-  readonly digest: Digest
+  /**
+   * Of the manifest or index, as the registry names it. Docker says it; Podman knows an image by every digest that it
+   * ever had in the repository, and one of them is meant. At least one.
+   */
+  readonly digests: readonly Digest[]
   /** false: the engine had it. */
   readonly isNew: boolean
   readonly platform: Platform

@@ -42,7 +42,7 @@ describe('a pull', () => {
       await engine.pullImage(NAME, undefined, { onProgress: (progress) => seen.push(progress) }),
     ).toEqual({
       id: ID,
-      digest: DIGEST,
+      digests: [DIGEST],
       isNew: true,
       platform: { os: 'linux', architecture: 'amd64' },
     })
@@ -57,7 +57,7 @@ describe('a pull', () => {
         'POST /images/create': events({ status: `Status: Image is up to date for ${NAME}` }),
       },
     })
-    expect(await engine.pullImage(NAME, undefined, {})).toMatchObject({ isNew: false, digest: DIGEST })
+    expect(await engine.pullImage(NAME, undefined, {})).toMatchObject({ isNew: false, digests: [DIGEST] })
   })
 
   test('by digest asks for the digest', async () => {
@@ -88,7 +88,7 @@ describe('a pull', () => {
       secure: false,
       onProgress: (progress) => seen.push(progress),
     })
-    expect(pulled).toMatchObject({ id: ID, digest: DIGEST })
+    expect(pulled).toMatchObject({ id: ID, digests: [DIGEST] })
     expect(seen).toEqual([{ layer: 'c'.repeat(12), status: 'Downloading' }])
     expect(requests[2]).toMatch(/reference=r\.example%2Fapp%3A1.*tlsVerify=false/)
   })

@@ -4,6 +4,7 @@ import { ImgctlError } from '../../src/errors/error.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import { type PullPorts, pullImage } from '../../src/operations/pull-image.ts'
 import type { EngineAuth } from '../../src/ports/engine.ts'
+import type { Repository, RepositoryLocation } from '../../src/ports/registry.ts'
 import type { RegistryCredentials } from '../../src/ports/registry-credentials.ts'
 
 const DIGEST: Digest = `sha256:${'d'.repeat(64)}`
@@ -17,10 +18,14 @@ interface Given {
   docker?: Record<string, RegistryCredentials>
   pushAccess?: ImgctlError
   loggedOut?: boolean
+  digests?: Digest[]
+  /** What the registry has under the tag now. */
+  tagged?: Digest
 }
 
 /** Ports that record what the engine is asked for, and with which credentials. */
-function ports({ image, docker = {}, pushAccess, loggedOut }: Given = {}) {
+function ports({ image, docker = {}, pushAccess, loggedOut, digests = [DIGEST], tagged }: Given = {}) {
+  const opened: RepositoryLocation[] = []
   const pulls: { reference: string; auth: EngineAuth | undefined; secure: boolean | undefined }[] = []
   const asked: string[] = []
   const server = {
@@ -45,7 +50,7 @@ function ports({ image, docker = {}, pushAccess, loggedOut }: Given = {}) {
     engine: {
       pullImage: async (reference, auth, { secure }) => {
         pulls.push({ reference, auth, secure })
-        return { id: DIGEST, digest: DIGEST, isNew: true, platform: { os: 'linux', architecture: 'amd64' } }
+        return { id: DIGEST, digests, isNew: true, platform: { os: 'linux', architecture: 'amd64' } }
       },
     },
     serverUrl: async () => SERVER,
@@ -55,8 +60,12 @@ function ports({ image, docker = {}, pushAccess, loggedOut }: Given = {}) {
       return server
     },
     registryCredentials: async () => ({ credentialsFor: async (host) => docker[host] }),
+    openRepository: async () => (location) => {
+      opened.push(location)
+      return { manifestDigest: async () => tagged } as Partial<Repository> as Repository
+    },
   }
-  return { ports: made, pulls, asked }
+  return { ports: made, pulls, asked, opened }
 }
 
 const pull = (given: PullPorts, image: string) =>
@@ -131,4 +140,21 @@ test('an image that the server has not got yet is a conflict', async () => {
   const { ports: given, pulls } = ports({ image: { digest: null, state: 'pending' } })
   await expect(pull(given, 'app:1.0')).rejects.toMatchObject({ code: 'CONFLICT' })
   expect(pulls).toEqual([])
+})
+
+test('of the digests that Podman knows, the one that the registry has under the tag', async () => {
+  const other: Digest = `sha256:${'e'.repeat(64)}`
+  const credentials = { username: 'me', password: 'secret' }
+  const given = { docker: { 'r.example': credentials }, digests: [other, DIGEST], tagged: DIGEST }
+  const { ports: made, opened } = ports(given)
+  expect(await pull(made, 'r.example/team/app:1')).toMatchObject({
+    digest: DIGEST,
+    pinned: `r.example/team/app@${DIGEST}`,
+  })
+  expect(opened).toMatchObject([{ host: 'r.example', secure: true, repository: 'team/app', credentials }])
+  const moved = ports({ ...given, tagged: `sha256:${'f'.repeat(64)}` })
+  await expect(pull(moved.ports, 'r.example/team/app:1')).rejects.toMatchObject({
+    code: 'CONFLICT',
+    retryable: true,
+  })
 })
