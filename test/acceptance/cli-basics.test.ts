@@ -84,18 +84,31 @@ describe('what needs no server', () => {
       'commands' in node ? node.commands.map(({ name }) => [node.name, name]) : [[node.name]],
     ).filter(([name]) => name !== 'serve')
     const codes: Record<string, number | null> = {}
-    for (const words of leaves) codes[words.join(' ')] = (await imgctl(words, { env: nobody })).code
+    const env = { ...nobody, DOCKER_HOST: 'unix:///nonexistent/docker.sock' }
+    for (const words of leaves) codes[words.join(' ')] = (await imgctl(words, { env, cwd: home })).code
     expect(codes).toEqual({
       'image push': 2,
+      'image build': 3,
       'image create': 2,
       'image list': 4,
       'image inspect': 2,
       'image delete': 4,
+      'image save': 2,
+      'image load': 5,
+      'image history': 2,
+      'image tag': 2,
+      'image prune': 8,
+      'image pull': 2,
+      'image import': 2,
+      'image commit': 2,
+      'image search': 2,
       'image enable': 2,
       'image disable': 2,
       'image retry': 2,
       api: 2,
       login: 2,
+      completion: 2,
+      doctor: 1,
       logout: 0,
       whoami: 4,
       'profile list': 0,

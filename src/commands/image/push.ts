@@ -73,6 +73,7 @@ export default defineCommand({
     'digest=$(imgctl image push app:1.0 --quiet)',
   ],
   async run({ args, options }, context) {
+    if (args.source === undefined && options.dockerfile === undefined) throw nothingToPush()
     if (options.to !== undefined) {
       assertUnset(options, SERVER_ONLY, 'is for a push to the server, not --to')
       return pushTo(args.source, options.to, options, context)
@@ -150,6 +151,12 @@ async function builtFirst(options: Options, { environment, streams }: CommandCon
   }
   const root = folder ?? (file === '-' ? '.' : dirname(file))
   return { build: await buildRequest(options, root, file, environment, streams.stdin) }
+}
+
+function nothingToPush(): ImgctlError {
+  return new ImgctlError('USAGE', 'there is nothing to push', {
+    hint: 'name an image, an archive or oci:DIR, or what to build: --dockerfile FILE',
+  })
 }
 
 interface RecordOptions {
