@@ -1,8 +1,10 @@
 import { sql } from 'kysely'
 import type { Db, Trx } from '../store/database.ts'
-import { deleteManifest } from './manifests.ts'
 import { findRepository } from './repositories.ts'
-import { deleteTag, isStagingTag } from './tags.ts'
+import { deleteTag } from './tags.ts'
+
+/** Enough to see why nothing is freed; a digest can have thousands of names. */
+export const MAX_HELD_BY = 100
 
 /** One name in one organization. `repository` is without the organization's slug. */
 export interface NamedContent {
@@ -16,7 +18,7 @@ export interface NamedContent {
 export interface Freed {
   /** Bytes of config and layers that no other name in the organization needs. */
   readonly freedBytes: number
-  /** Other names in the organization (`repository:tag`, sorted) whose content is or contains this manifest. */
+  /** Other names in the organization (`repository:tag`, sorted) whose content is or contains this manifest: the first 100. */
   readonly heldBy: readonly string[]
 }
 
@@ -29,73 +31,78 @@ export async function freedBy(db: Db | Trx, content: NamedContent): Promise<Free
   if (digest === null) return { freedBytes: 0, heldBy: [] }
   const repositoryId = await findRepository(db, organizationId, repository)
   if (repositoryId === undefined) return { freedBytes: 0, heldBy: [] }
-  const blobs = await blobsOf(db, repositoryId, digest)
-  let freedBytes = 0
-  for (const { digest: blob, size } of blobs) {
-    if ((await otherNames(db, content, blob)).length === 0) freedBytes += size
-  }
-  return { freedBytes, heldBy: await otherNames(db, content, digest) }
+  const name: Name = { ...content, repositoryId, digest }
+  return { freedBytes: await sumFreed(db, name), heldBy: await otherNames(db, name) }
 }
 
 /**
- * Takes a name's content away, in the transaction that ends its image: removes the tag, and the manifest unless
- * another name, an index or an image needs it. After the commit call `collectRepository` with the id that comes
- * back; undefined: there was no such repository.
+ * Takes a name's tag away, in the transaction that ends its image. The manifest stays until the grace time has
+ * passed, for a push may rely on it at this moment. After the commit call `collectRepository` with the id that
+ * comes back; undefined: there was no such repository.
  */
 export async function removeImageContent(trx: Trx, content: NamedContent): Promise<number | undefined> {
-  const { organizationId, repository, tag, digest } = content
+  const { organizationId, repository, tag } = content
   const repositoryId = await findRepository(trx, organizationId, repository)
-  if (repositoryId === undefined) return undefined
-  await deleteTag(trx, repositoryId, tag)
-  if (digest === null) return repositoryId
-  const held = await sql<{ held: number }>`
-    SELECT EXISTS (SELECT 1 FROM tags WHERE "repositoryId" = ${repositoryId} AND digest = ${digest})
-        OR EXISTS (SELECT 1 FROM manifest_references
-             WHERE "repositoryId" = ${repositoryId} AND digest = ${digest})
-        OR EXISTS (SELECT 1 FROM images WHERE "organizationId" = ${organizationId}
-             AND repository = ${repository} AND digest = ${digest} AND tag <> ${tag}) AS held
-  `.execute(trx)
-  if (!held.rows[0]?.held) await deleteManifest(trx, repositoryId, digest)
+  if (repositoryId !== undefined) await deleteTag(trx, repositoryId, tag)
   return repositoryId
 }
 
-/** Config and layers below a manifest or index. */
-async function blobsOf(
-  db: Db | Trx,
-  repositoryId: number,
-  digest: string,
-): Promise<{ digest: string; size: number }[]> {
-  const { rows } = await sql<{ digest: string; size: number }>`
+interface Name extends NamedContent {
+  readonly repositoryId: number
+  readonly digest: string
+}
+
+/**
+ * Bytes of the config and layers below the name's digest that no other name has. A base layer can be in thousands
+ * of manifests: per blob they are looked at one by one, and the first that another name has ends the search.
+ */
+async function sumFreed(db: Db | Trx, { organizationId, repositoryId, tag, digest }: Name): Promise<number> {
+  const { rows } = await sql<{ bytes: number }>`
     WITH RECURSIVE below(digest) AS (
       VALUES (${digest})
       UNION
       SELECT r.digest FROM manifest_references r
         JOIN below ON r."repositoryId" = ${repositoryId} AND r."manifestDigest" = below.digest)
-    SELECT b.digest, b.size FROM below JOIN blobs b ON b.digest = below.digest
+    SELECT COALESCE(SUM(b.size), 0) AS bytes FROM below JOIN blobs b ON b.digest = below.digest
+      WHERE NOT EXISTS (
+        SELECT 1 FROM blob_links l
+          JOIN repositories p ON p.id = l."repositoryId" AND p."organizationId" = ${organizationId}
+          JOIN manifest_references r ON r."repositoryId" = l."repositoryId" AND r.digest = l.digest
+          WHERE l.digest = b.digest AND EXISTS (
+            WITH RECURSIVE above(digest) AS (
+              SELECT r."manifestDigest"
+              UNION
+              SELECT x."manifestDigest" FROM above
+                JOIN manifest_references x ON x."repositoryId" = r."repositoryId" AND x.digest = above.digest)
+            SELECT 1 FROM above
+              WHERE EXISTS (SELECT 1 FROM tags t
+                  WHERE t."repositoryId" = p.id AND t.digest = above.digest AND t."expiresAt" IS NULL
+                    AND (p.id <> ${repositoryId} OR t.tag <> ${tag}))
+                OR EXISTS (SELECT 1 FROM images i
+                  WHERE i."organizationId" = p."organizationId" AND i.repository = p.path
+                    AND i.digest = above.digest AND (p.id <> ${repositoryId} OR i.tag <> ${tag}))))
   `.execute(db)
-  return rows
+  return rows[0]?.bytes ?? 0
 }
 
-/** Names other than `content` whose content is or contains `digest` (a blob or a manifest), staging tags left out. */
-async function otherNames(db: Db | Trx, content: NamedContent, digest: string): Promise<string[]> {
-  const { rows } = await sql<{ repository: string; tag: string }>`
-    WITH RECURSIVE above("repositoryId", digest) AS (
-      SELECT id, ${digest} FROM repositories WHERE "organizationId" = ${content.organizationId}
+/** Names other than this one whose content is or contains its digest, staging tags left out. */
+async function otherNames(db: Db | Trx, name: Name): Promise<string[]> {
+  const { organizationId, repositoryId, tag, digest } = name
+  const { rows } = await sql<{ name: string }>`
+    WITH RECURSIVE above("repositoryId", path, digest) AS (
+      SELECT id, path, ${digest} FROM repositories WHERE "organizationId" = ${organizationId}
       UNION
-      SELECT r."repositoryId", r."manifestDigest" FROM manifest_references r
-        JOIN above ON r."repositoryId" = above."repositoryId" AND r.digest = above.digest)
-    SELECT p.path AS repository, t.tag FROM above
+      SELECT above."repositoryId", above.path, r."manifestDigest" FROM above
+        JOIN manifest_references r ON r."repositoryId" = above."repositoryId" AND r.digest = above.digest)
+    SELECT above.path || ':' || t.tag AS name FROM above
       JOIN tags t ON t."repositoryId" = above."repositoryId" AND t.digest = above.digest
-      JOIN repositories p ON p.id = above."repositoryId"
+      WHERE t."expiresAt" IS NULL AND (above."repositoryId" <> ${repositoryId} OR t.tag <> ${tag})
     UNION
-    SELECT i.repository, i.tag FROM above
-      JOIN repositories p ON p.id = above."repositoryId"
-      JOIN images i ON i."organizationId" = p."organizationId" AND i.repository = p.path
+    SELECT i.repository || ':' || i.tag FROM above
+      JOIN images i ON i."organizationId" = ${organizationId} AND i.repository = above.path
         AND i.digest = above.digest
+      WHERE above."repositoryId" <> ${repositoryId} OR i.tag <> ${tag}
+    ORDER BY name LIMIT ${MAX_HELD_BY}
   `.execute(db)
-  return rows
-    .filter(({ tag }) => !isStagingTag(tag))
-    .filter(({ repository, tag }) => repository !== content.repository || tag !== content.tag)
-    .map(({ repository, tag }) => `${repository}:${tag}`)
-    .sort()
+  return rows.map((row) => row.name)
 }

@@ -1,7 +1,9 @@
+import type { KyselyPlugin } from 'kysely'
 import { expect, test } from 'vitest'
 import { collectRepository } from '../../../src/server/content/collect.ts'
-import { freedBy, removeImageContent } from '../../../src/server/content/removal.ts'
-import { apiKey, basic, Client, GRACE_MS, serve, testContext } from '../registry-context.ts'
+import { freedBy, MAX_HELD_BY, removeImageContent } from '../../../src/server/content/removal.ts'
+import type { Db } from '../../../src/server/store/database.ts'
+import { apiKey, basic, Client, GRACE_MS, imageManifest, serve, testContext } from '../registry-context.ts'
 
 async function setup() {
   const ctx = await testContext()
@@ -71,6 +73,48 @@ test('an index holds its manifests', async () => {
   expect(await freedBy(ctx.db, named('1.0', index))).toEqual({ freedBytes: 0, heldBy: [] })
 })
 
+/** The same database; every statement is noted. */
+function noted(db: Db) {
+  const statements: string[] = []
+  const plugin: KyselyPlugin = {
+    transformQuery({ node }) {
+      statements.push(node.kind)
+      return node
+    },
+    transformResult: async ({ result }) => result,
+  }
+  return { db: db.withPlugin(plugin), statements }
+}
+
+test('as many statements for a hundred layers as for one', async () => {
+  const { ctx, client } = await setup()
+  const layers = Array.from({ length: 100 }, (_, i) => `layer ${i}`)
+  const one = await client.pushImage('acme/app', '1.0', LAYER_BYTES)
+  for (const layer of layers) await client.pushBlob('acme/app', layer)
+  const digest = await client.pushManifest('acme/app', '2.0', imageManifest(LAYER_BYTES, layers))
+  const few = noted(ctx.db)
+  await freedBy(few.db, named('1.0', one.digest))
+  const many = noted(ctx.db)
+  expect(await freedBy(many.db, named('2.0', digest))).toEqual({
+    freedBytes: layers.join('').length,
+    heldBy: [],
+  })
+  expect(many.statements).toEqual(few.statements)
+  expect(many.statements).toHaveLength(3)
+})
+
+test('of very many names that hold the content the first are told', async () => {
+  const { ctx, client } = await setup()
+  const { digest } = await client.pushImage('acme/app', '1.0', LAYER_BYTES)
+  const tags = Array.from({ length: MAX_HELD_BY + 5 }, (_, i) => `t${1000 + i}`)
+  const { id: repositoryId } = await ctx.db.selectFrom('repositories').select('id').executeTakeFirstOrThrow()
+  const values = tags.map((tag) => ({ repositoryId, tag, digest, updatedAt: 1, expiresAt: null }))
+  await ctx.db.insertInto('tags').values(values).execute()
+  const { freedBytes, heldBy } = await freedBy(ctx.db, named('1.0', digest))
+  expect(heldBy).toEqual(tags.slice(0, MAX_HELD_BY).map((tag) => `app:${tag}`))
+  expect(freedBytes).toBe(0)
+})
+
 test('content that is not there', async () => {
   const { ctx } = await setup()
   const nothing = { freedBytes: 0, heldBy: [] }
@@ -80,7 +124,7 @@ test('content that is not there', async () => {
   expect(await gone).toBeUndefined()
 })
 
-test('removing takes the tag and the manifest at once, and the bytes after the grace time', async () => {
+test('removing takes the tag at once, and manifest and bytes after the grace time', async () => {
   const { ctx, client } = await setup()
   const { digest, layer } = await client.pushImage('acme/app', '1.0', LAYER_BYTES)
   await ctx.db.deleteFrom('images').execute()
@@ -88,10 +132,10 @@ test('removing takes the tag and the manifest at once, and the bytes after the g
   const repositoryId = (await remove())!
   await collectRepository(ctx, repositoryId)
   await client.call('GET', '/v2/acme/app/manifests/1.0', 404)
-  await client.call('GET', `/v2/acme/app/manifests/${digest}`, 404)
+  await client.call('GET', `/v2/acme/app/manifests/${digest}`, 200)
   await client.call('GET', `/v2/acme/app/blobs/${layer}`, 200)
   ctx.advance(2 * GRACE_MS)
-  expect(await collectRepository(ctx, repositoryId)).toMatchObject({ links: 2, blobs: 2 })
+  expect(await collectRepository(ctx, repositoryId)).toMatchObject({ manifests: 1, links: 2, blobs: 2 })
   expect(await ctx.blobs.size(layer)).toBeUndefined()
   expect(await remove()).toBe(repositoryId)
 })
@@ -106,5 +150,16 @@ test.each([
   if (tag === '2.0') await ctx.db.deleteFrom('tags').where('tag', '=', tag).execute()
   await ctx.db.transaction().execute((trx) => removeImageContent(trx, named('1.0', digest)))
   await client.call('GET', '/v2/acme/app/manifests/1.0', 404)
+  await client.call('GET', `/v2/acme/app/manifests/${digest}`, 200)
+})
+
+test('a manifest that another push has just stored survives the removal of its name', async () => {
+  const { ctx, client } = await setup()
+  const { digest, manifest } = await client.pushImage('acme/app', '1.0')
+  ctx.advance(2 * GRACE_MS)
+  await client.pushManifest('acme/app', digest, manifest)
+  await ctx.db.deleteFrom('images').execute()
+  const removed = ctx.db.transaction().execute((trx) => removeImageContent(trx, named('1.0', digest)))
+  await collectRepository(ctx, (await removed)!)
   await client.call('GET', `/v2/acme/app/manifests/${digest}`, 200)
 })

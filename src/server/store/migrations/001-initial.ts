@@ -75,6 +75,8 @@ const STATEMENTS = [
   `CREATE INDEX images_used ON images ("organizationId", COALESCE("lastUsedAt", -1), id)`,
   `CREATE INDEX images_visibility ON images ("organizationId", visibility, "createdAt", id)`,
   `CREATE INDEX images_state ON images ("organizationId", state, "createdAt", id)`,
+  // What an image's manifest is held by: deleting and collecting ask for it.
+  `CREATE INDEX images_digest ON images ("organizationId", repository, digest)`,
   `CREATE INDEX images_work ON images (state, "nextAttemptAt")`,
   `CREATE TABLE image_events (
     id INTEGER PRIMARY KEY AUTOINCREMENT, "imageId" TEXT NOT NULL, at INTEGER NOT NULL, type TEXT NOT NULL,
