@@ -12,4 +12,14 @@ test.each([
   ['/api/images?name=a/b:1', '/api/images?name=a/b:1'],
   ['/api/api-keys/a/b:1', '/api/api-keys/a/b:1'],
   ['/v2/org/app/manifests/sha256:aa', '/v2/org/app/manifests/sha256:aa'],
+  ['/api/images/a/b:1#x?y', '/api/images/a%2Fb:1#x?y'],
+  ['/api/images/a:1/other', '/api/images/a:1/other'],
+  ['/api/images/:/x', '/api/images/:/x'],
 ])('%s -> %s', (url, rewritten) => expect(rewriteImageUrl(url)).toBe(rewritten))
+
+// A search that starts again at each colon would need minutes for the longest.
+test.each([15_000, 400_000])('%i colons cost no more than reading them', (count) => {
+  const colons = ':'.repeat(count)
+  expect(rewriteImageUrl(`/api/images/${colons}/x`)).toBe(`/api/images/${colons}/x`)
+  expect(rewriteImageUrl(`/api/images/a/${colons}1/events`)).toBe(`/api/images/a%2F${colons}1/events`)
+})
