@@ -15,7 +15,10 @@ export async function describeApi(app: FastifyInstance, { version }: ServerSetti
       openapi: '3.1.0',
       info: { title: 'imgctl server', version, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
       components: {
-        securitySchemes: { apiKey: { type: 'http', scheme: 'bearer', bearerFormat: 'img_...' } },
+        securitySchemes: {
+          apiKey: { type: 'http', scheme: 'bearer', bearerFormat: 'img_...' },
+          basic: { type: 'http', scheme: 'basic' },
+        },
       },
     },
   })

@@ -16,6 +16,7 @@ import {
 import { findPublicRepository } from './public-view.ts'
 import { RegistryError } from './registry-error.ts'
 import { type RepositoryName, tryRepositoryName } from './target.ts'
+import { GET_TOKEN, POST_TOKEN } from './token-schema.ts'
 
 export const TOKEN_PATH = '/api/registry/token'
 /** A form with credentials and some scopes. */
@@ -33,12 +34,14 @@ export function tokenRoutes(app: FastifyInstance, ctx: ServerContext): void {
     { parseAs: 'string', bodyLimit: MAX_FORM_BYTES },
     (_request, body, done) => done(null, new URLSearchParams(String(body))),
   )
-  app.get(TOKEN_PATH, async (request, reply) => {
+  // The schemas describe: what is refused, and how, is the protocol's matter and below.
+  const validatorCompiler = () => () => true
+  app.get(TOKEN_PATH, { schema: GET_TOKEN, validatorCompiler }, async (request, reply) => {
     const query = new URL(request.url, 'http://server').searchParams
     const caller = await callerOfBasic(ctx, request)
     return answer(ctx, reply, caller, query.getAll('scope'), {})
   })
-  app.post(TOKEN_PATH, async (request, reply) => {
+  app.post(TOKEN_PATH, { schema: POST_TOKEN, validatorCompiler }, async (request, reply) => {
     if (!(request.body instanceof URLSearchParams)) throw invalid('the body is not a form')
     const form = request.body
     const secret = secretOfForm(form)
