@@ -24,7 +24,8 @@ const PUSHED: ImageSource = { kind: 'pushed' }
 
 /**
  * A tag is a name: makes or moves the image of a tag that was just set. Call it in the transaction that sets the
- * tag, and wake the reconciler after the commit when the answer is true.
+ * tag, and wake the reconciler after the commit when the answer is true. The same digest again mends an image that
+ * failed, and changes nothing otherwise.
  *
  * @returns whether an image now waits for the reconciler; false also for tags that cannot be image names
  * @throws ImgctlError QUOTA_EXCEEDED, FORBIDDEN (a general image is not moved): roll the push back
@@ -37,9 +38,10 @@ export async function recordTagPush(trx: Trx, push: TagPush): Promise<boolean> {
     await insertImage(trx, { ...push, name, source: PUSHED })
     return true
   }
-  if (image.digest === push.digest) return false
-  assertNotGeneral(image, 'moved')
-  await moveImage(trx, image, push)
+  const isSame = image.digest === push.digest
+  if (isSame && image.state !== 'error') return false
+  if (!isSame) assertNotGeneral(image, 'moved')
+  await restartImage(trx, image, push, isSame ? 'retry' : 'moved')
   return true
 }
 
@@ -97,11 +99,17 @@ function imageOfTag(trx: Trx, { organizationId, repository, tag }: Omit<TagDelet
     .executeTakeFirst()
 }
 
-async function moveImage(trx: Trx, image: ImageTable, push: TagPush): Promise<void> {
+/** Through the states again, as what was pushed. */
+async function restartImage(
+  trx: Trx,
+  image: ImageTable,
+  push: TagPush,
+  event: 'moved' | 'retry',
+): Promise<void> {
   if (image.state === 'error') await assertRoomForImage(trx, image.organizationId)
   await transition(trx, image, 'pending', {
     now: push.now,
-    event: 'moved',
+    event,
     actor: push.actor,
     changes: { digest: push.digest, sourceJson: JSON.stringify(PUSHED), ...UNKNOWN_CONTENT },
   })

@@ -39,6 +39,19 @@ test('the same digest again changes nothing', async () => {
   expect(await events()).toHaveLength(1)
 })
 
+test('the same digest again mends an image that failed', async () => {
+  await push('app:1.0', one.digest)
+  const sourceJson = '{"kind":"registry","reference":"registry.test/app:1"}'
+  await server.ctx.db.updateTable('images').set({ state: 'error', reasonJson: '{}', sourceJson }).execute()
+  expect(await push('app:1.0', one.digest)).toBe(true)
+  expect((await rows())[0]).toMatchObject({
+    state: 'pending',
+    reasonJson: null,
+    sourceJson: '{"kind":"pushed"}',
+  })
+  expect((await events()).at(-1)).toMatchObject({ type: 'retry', digest: one.digest, actor: 'pusher' })
+})
+
 test.each(['pending', 'pulling_image', 'validating', 'active', 'error'])(
   'another digest moves the image, from %s, and takes it from whoever works on it',
   async (state) => {
