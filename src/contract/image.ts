@@ -54,8 +54,16 @@ export const ImageSource = Type.Object({
 export type ImageSource = Static<typeof ImageSource>
 
 export const Visibility = Type.Enum(['private', 'public'])
-export const Labels = Type.Record(Type.String({ maxLength: 128 }), Type.String({ maxLength: 1024 }))
-const Entrypoint = Type.Array(Type.String(), { maxItems: 256 })
+export const MAX_LABELS = 64
+export const MAX_LABEL_KEY = 128
+/** A shell script in one argument fits; rows and lists of images stay small. */
+export const MAX_ARGUMENT = 4096
+export const Labels = Type.Record(Type.String(), Type.String({ maxLength: 1024 }), {
+  maxProperties: MAX_LABELS,
+  // A record's own key type is for TypeScript only: no rule of it is checked.
+  propertyNames: { maxLength: MAX_LABEL_KEY },
+})
+const Entrypoint = Type.Array(Type.String({ maxLength: MAX_ARGUMENT }), { maxItems: 256 })
 
 export const Image = Type.Object(
   {
@@ -73,7 +81,8 @@ export const Image = Type.Object(
     general: Type.Boolean(),
     size: Nullable(Type.Number({ description: 'GB = bytes / 1024^3, for older clients' })),
     sizeBytes: Nullable(Type.Integer({ description: 'config and layers, compressed' })),
-    entrypoint: Nullable(Entrypoint),
+    /** May be the image's own, which nobody limits. */
+    entrypoint: Nullable(Type.Array(Type.String())),
     platform: Nullable(Type.String({ description: '`linux/amd64`' })),
     labels: Labels,
     visibility: Visibility,

@@ -1,7 +1,10 @@
 import { type ExpressionBuilder, type ExpressionWrapper, type SqlBool, sql } from 'kysely'
-import { IMAGE_STATES, type ListImagesQuery } from '../../contract/image.ts'
+import { IMAGE_STATES, type ListImagesQuery, MAX_LABELS } from '../../contract/image.ts'
 import { ImgctlError } from '../../errors/error.ts'
 import type { Database } from '../store/schema.ts'
+
+/** As many as an image has labels. Each is a part of the SQL, whose depth and number of values have limits. */
+const MAX_LIST = MAX_LABELS
 
 type Builder = ExpressionBuilder<Database, 'images'>
 type Condition = ExpressionWrapper<Database, 'images', SqlBool>
@@ -45,8 +48,10 @@ function hasLabel(label: string) {
 }
 
 function splitList(text: string | undefined): string[] {
-  return (text ?? '')
+  const parts = (text ?? '')
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '')
+  if (parts.length <= MAX_LIST) return parts
+  throw new ImgctlError('BAD_REQUEST', `a list in the query has at most ${MAX_LIST} entries`)
 }

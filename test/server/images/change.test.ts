@@ -48,6 +48,30 @@ describe('one image', () => {
   )
 })
 
+describe('fields that are too large', () => {
+  const labels = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, 'v']))
+
+  test.each([
+    ['a label key', { labels: { ['k'.repeat(129)]: 'v' } }, { labels: { ['k'.repeat(128)]: 'v' } }],
+    ['a label', { labels: { k: 'v'.repeat(1025) } }, { labels: { k: 'v'.repeat(1024) } }],
+    ['so many labels', { labels: labels(65) }, { labels: labels(64) }],
+    ['an argument', { entrypoint: ['a'.repeat(4097)] }, { entrypoint: ['a'.repeat(4096)] }],
+  ])('%s: refused by PATCH and POST, and nothing is changed', async (_, tooLarge, largest) => {
+    const create = { name: 'team/app:2.0', digest: one.digest, ...tooLarge }
+    for (const answer of [
+      await call('PATCH', `/images/${image.id}`, { body: tooLarge }),
+      await call('POST', '/images', { body: create }),
+    ]) {
+      expect([answer.status, answer.body.code]).toEqual([400, 'BAD_REQUEST'])
+    }
+    expect((await call('GET', `/images/${image.id}`)).body).toEqual(image)
+    expect((await call('GET', '/images/team/app:2.0')).status).toBe(404)
+    const { status, body } = await call('PATCH', `/images/${image.id}`, { body: largest })
+    expect([status, body]).toEqual([200, expect.objectContaining(largest)])
+  })
+})
+
 test('another organization sees and changes nothing: 404 on every route', async () => {
   const { key } = await server.addOrganization('other')
   const routes = [

@@ -130,6 +130,8 @@ test.each([
   `cursor=${Buffer.from('["createdAt","desc","x","y",1]').toString('base64url')}`,
   `cursor=${Buffer.from('["id; DROP TABLE images","desc",1,"y",1]').toString('base64url')}`,
   'unknown=1',
+  `label=${'a,'.repeat(65)}`,
+  `state=${'active,'.repeat(65)}`,
 ])('%s is 400 (W-42)', async (query) => {
   const { status, body } = await list(few, query)
   expect([status, (body as unknown as ApiError).code]).toEqual([400, 'BAD_REQUEST'])
