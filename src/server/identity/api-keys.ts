@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { sql } from 'kysely'
 import type { ApiKey, CreateApiKey, CreatedApiKey } from '../../contract/identity.ts'
 import { ImgctlError } from '../../errors/error.ts'
 import type { ServerContext } from '../context.ts'
@@ -67,6 +68,7 @@ export async function createApiKey(
     hash,
     masked,
     permissionsJson: JSON.stringify(body.permissions),
+    createdByKeyId: principal.keyId,
     createdAt: ctx.now(),
     expiresAt,
     lastUsedAt: null,
@@ -83,7 +85,8 @@ export async function createApiKey(
 }
 
 /**
- * A revoked key, and every push access that it asked for, ends at once.
+ * A revoked key ends at once, with every push access that it asked for and every key that it made, and that those
+ * made: whoever found a leaked key keeps none.
  *
  * @throws ImgctlError NOT_FOUND; FORBIDDEN when that key can do more than the one that asks
  */
@@ -95,7 +98,14 @@ export async function revokeApiKey(ctx: Ctx, principal: Principal, name: string)
       hint: 'revoke it with a key that has these permissions',
     })
   }
-  await ctx.db.deleteFrom('api_keys').where('id', '=', row.id).execute()
+  await sql`
+    DELETE FROM api_keys WHERE id IN (
+      WITH RECURSIVE revoked(id) AS (
+        VALUES (${row.id})
+        UNION
+        SELECT k.id FROM api_keys k JOIN revoked ON k."createdByKeyId" = revoked.id)
+      SELECT id FROM revoked)
+  `.execute(ctx.db)
 }
 
 function ownKeys({ db }: Ctx, { organizationId, userId }: Principal) {

@@ -52,6 +52,8 @@ export interface ApiKeyTable {
   /** What a list shows: the first 4 and last 3 characters. */
   masked: string
   permissionsJson: string
+  /** The key that asked for this one: revoking it revokes this one too. */
+  createdByKeyId: string | null
   createdAt: number
   expiresAt: number | null
   lastUsedAt: number | null

@@ -75,6 +75,17 @@ describe('/api-keys', () => {
     expect(again.as<ApiError>()).toMatchObject({ statusCode: 404, code: 'NOT_FOUND' })
   })
 
+  it('ends the keys that a revoked key made, and that those made', async () => {
+    const leaked = await newKey('leaked', ['read:images'])
+    const child = await newKey('child', ['read:images'], undefined, leaked.value)
+    const grandchild = await newKey('grandchild', ['read:images'], undefined, child.value)
+    const sibling = await newKey('sibling', ['read:images'])
+    expect((await app.call('DELETE', '/api/api-keys/leaked')).status).toBe(204)
+    const status = async ({ value }: ApiKey) =>
+      (await app.call('GET', '/api/users/me', { key: value })).status
+    expect(await Promise.all([leaked, child, grandchild, sibling].map(status))).toEqual([401, 401, 401, 200])
+  })
+
   it('ends a key at its time', async () => {
     const { value } = await newKey(
       'for an hour',

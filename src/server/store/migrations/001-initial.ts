@@ -20,8 +20,9 @@ const STATEMENTS = [
     "organizationId" TEXT NOT NULL REFERENCES organizations(id) ON DELETE CASCADE,
     "userId" TEXT NOT NULL REFERENCES users(id) ON DELETE CASCADE,
     name TEXT NOT NULL, hash TEXT NOT NULL UNIQUE, masked TEXT NOT NULL, "permissionsJson" TEXT NOT NULL,
-    "createdAt" INTEGER NOT NULL, "expiresAt" INTEGER, "lastUsedAt" INTEGER,
+    "createdByKeyId" TEXT, "createdAt" INTEGER NOT NULL, "expiresAt" INTEGER, "lastUsedAt" INTEGER,
     UNIQUE ("organizationId", "userId", name))`,
+  `CREATE INDEX api_keys_creator ON api_keys ("createdByKeyId")`,
   `CREATE TABLE registries (
     id TEXT PRIMARY KEY,
     "organizationId" TEXT NOT NULL REFERENCES organizations(id) ON DELETE CASCADE,
