@@ -13,6 +13,7 @@ import {
 } from '../content/manifests.ts'
 import { ensureRepository } from '../content/repositories.ts'
 import { deleteTag, isStagingTag, tagManifest, tagsOfManifest } from '../content/tags.ts'
+import { notePull } from '../images/note-pull.ts'
 import { recordTagDelete, recordTagPush } from '../images/record-push.ts'
 import type { Trx } from '../store/database.ts'
 import { actorOf, type Call, isRelied, repositoryOf } from './call.ts'
@@ -23,10 +24,16 @@ import { requireDigest } from './target.ts'
 /** https://github.com/opencontainers/distribution-spec: at least 10 tags with one manifest. */
 const MAX_TAGS = 100
 
-/** GET and HEAD of a manifest by digest or tag. */
+/** GET and HEAD of a manifest by digest or tag. A GET is a use of the image, which is noted after the answer. */
 export async function getManifest(call: Call) {
-  const { request, reply } = call
+  const { ctx, request, reply, access, target } = call
   const manifest = await negotiated(call, await requireManifest(call))
+  if (request.method === 'GET') {
+    const { organizationId } = access
+    const reference = parseReference(target.reference)
+    const pull = { organizationId, repository: target.repository.path, reference }
+    reply.raw.once('finish', () => notePull(ctx, pull))
+  }
   const etag = `"${manifest.digest}"`
   reply.headers({ 'docker-content-digest': manifest.digest, etag, vary: 'Accept' })
   if (request.headers['if-none-match'] === etag) return reply.code(304).send()
