@@ -23,6 +23,8 @@ export interface Caller {
   readonly onlyRepository: string | undefined
   /** What a registry token was issued for; undefined: the credentials themselves were shown. */
   readonly grants: readonly Grant[] | undefined
+  /** What was shown is good for the catalog: a registry token only when it was issued for it. */
+  readonly catalog: boolean
 }
 
 export const ANONYMOUS: Caller = {
@@ -30,7 +32,12 @@ export const ANONYMOUS: Caller = {
   actions: new Set(),
   onlyRepository: undefined,
   grants: undefined,
+  catalog: false,
 }
+
+/** https://distribution.github.io/distribution/spec/auth/scope/ */
+export const CATALOG_SCOPE = 'registry:catalog:*'
+const CATALOG_ACCESS = { type: 'registry', name: 'catalog', actions: ['*'] } as const
 
 /** Tells a registry token from the other tokens that the same key signs. */
 const USE = 'registry'
@@ -60,12 +67,18 @@ export async function identifyCaller(
 export async function callerOfSecret(ctx: ServerContext, secret: string): Promise<Caller | undefined> {
   if (API_KEY.test(secret)) {
     const principal = await principalOfApiKey(ctx, secret)
-    return principal && { ...ANONYMOUS, principal, actions: allowedActions(principal) }
+    return principal && { ...ANONYMOUS, principal, actions: allowedActions(principal), catalog: true }
   }
   const access = await principalOfPushSecret(ctx, secret)
   if (!access) return undefined
   const { principal, repository } = access
-  return { ...ANONYMOUS, principal, actions: allowedActions(principal), onlyRepository: repository }
+  return {
+    ...ANONYMOUS,
+    principal,
+    actions: allowedActions(principal),
+    onlyRepository: repository,
+    catalog: true,
+  }
 }
 
 /** RFC 7617. Undefined when the header is no Basic credentials. */
@@ -79,13 +92,25 @@ export function basicCredentials(
   return colon < 0 ? undefined : { username: text.slice(0, colon), password: text.slice(colon + 1) }
 }
 
-/** A token for 15 minutes that is good for `grants`, and dead as soon as the API key behind it is. */
-export function issueToken(ctx: ServerContext, caller: Caller, grants: readonly Grant[]): Promise<string> {
+/**
+ * A token for 15 minutes that is good for `grants`, and dead as soon as the API key behind it is.
+ *
+ * @param catalog whether it is good for the catalog too
+ */
+export function issueToken(
+  ctx: ServerContext,
+  caller: Caller,
+  grants: readonly Grant[],
+  catalog: boolean,
+): Promise<string> {
   const { principal, actions, onlyRepository } = caller
   return ctx.keys.signToken(
     {
       use: USE,
-      access: grants.map(({ name, actions }) => ({ type: 'repository', name, actions })),
+      access: [
+        ...grants.map(({ name, actions }) => ({ type: 'repository', name, actions })),
+        ...(catalog ? [CATALOG_ACCESS] : []),
+      ],
       ...(principal ? { key: principal.keyId, may: [...actions] } : {}),
       ...(onlyRepository === undefined ? {} : { only: onlyRepository }),
     },
@@ -102,6 +127,11 @@ export function couldDo(caller: Caller, repository: RepositoryName, action: Acti
   )
 }
 
+/** Whether these credentials could be used for the catalog, with a new token if need be. */
+export function couldList({ principal, actions }: Caller): boolean {
+  return principal !== undefined && actions.has('pull')
+}
+
 /** Whether what was shown is good for `action` as it is. */
 export function canDo(caller: Caller, repository: RepositoryName, action: Action): boolean {
   if (!couldDo(caller, repository, action)) return false
@@ -114,13 +144,15 @@ export function canDo(caller: Caller, repository: RepositoryName, action: Action
 async function callerOfToken(ctx: ServerContext, token: string): Promise<Caller | undefined> {
   const claims = await ctx.keys.verifyToken(token)
   if (claims?.['use'] !== USE) return undefined
-  const grants = claims['access'] as readonly Grant[]
+  const access = claims['access'] as readonly (Grant & { type: string })[]
+  const grants = access.filter(({ type }) => type === 'repository')
+  const catalog = access.some(({ type, name }) => type === 'registry' && name === 'catalog')
   if (typeof claims['key'] !== 'string') return { ...ANONYMOUS, grants }
   const principal = await principalOfKeyId(ctx, claims['key'])
   if (!principal) return undefined
   const may = claims['may'] as readonly Action[]
   const actions = new Set([...allowedActions(principal)].filter((action) => may.includes(action)))
-  return { principal, actions, onlyRepository: claims['only'] as string | undefined, grants }
+  return { principal, actions, onlyRepository: claims['only'] as string | undefined, grants, catalog }
 }
 
 function allowedActions(principal: Principal): Set<Action> {

@@ -6,9 +6,11 @@ import {
   type Action,
   ANONYMOUS,
   basicCredentials,
+  CATALOG_SCOPE,
   type Caller,
   callerOfSecret,
   couldDo,
+  couldList,
   type Grant,
   issueToken,
   TOKEN_SECONDS,
@@ -77,26 +79,28 @@ async function answer(
   scopes: readonly string[],
   refresh: { refresh_token?: string },
 ) {
-  const grants = await grantsFor(ctx, caller, scopes)
-  const token = await issueToken(ctx, caller, grants)
+  const asked = scopes.flatMap((scope) => scope.split(' ')).filter((scope) => scope !== '')
+  if (asked.length > MAX_SCOPES) throw invalid(`at most ${MAX_SCOPES} scopes`)
+  const grants = await grantsFor(ctx, caller, asked)
+  const catalog = asked.includes(CATALOG_SCOPE) && couldList(caller)
+  const token = await issueToken(ctx, caller, grants, catalog)
+  const granted = grants.map(({ name, actions }) => `repository:${name}:${actions.join(',')}`)
   return reply.header('cache-control', 'no-store').send({
     token,
     access_token: token,
     expires_in: TOKEN_SECONDS,
     issued_at: new Date(ctx.now()).toISOString(),
-    scope: grants.map(({ name, actions }) => `repository:${name}:${actions.join(',')}`).join(' '),
+    scope: [...granted, ...(catalog ? [CATALOG_SCOPE] : [])].join(' '),
     ...refresh,
   })
 }
 
-/** What of the asked scopes this caller gets; what is not granted is left out, without a word about why. */
+/** What of the asked repositories this caller gets; what is not granted is left out, without a word about why. */
 async function grantsFor(
   ctx: ServerContext,
   caller: Caller,
-  scopes: readonly string[],
+  asked: readonly string[],
 ): Promise<readonly Grant[]> {
-  const asked = scopes.flatMap((scope) => scope.split(' ')).filter((scope) => scope !== '')
-  if (asked.length > MAX_SCOPES) throw invalid(`at most ${MAX_SCOPES} scopes`)
   const grants: Grant[] = []
   for (const scope of asked) {
     const wanted = parseScope(scope)

@@ -54,7 +54,8 @@ test.each([
   [['repository:acme/app:*'], 'acme/app pull+push+delete'],
   [['repository(plugin):acme/app:pull'], 'acme/app pull'],
   [['repository:other/app:pull,push'], ''],
-  [['registry:catalog:*'], ''],
+  [['registry:catalog:*'], 'catalog *'],
+  [['registry:catalog:pull', 'registry:other:*'], ''],
   [['repository:app:pull', 'nonsense', 'repository:acme/APP:pull', 'repository:acme/app:fly'], ''],
   [[], ''],
 ])('the scopes %j grant %j', async (scopes, granted) => {
@@ -85,6 +86,26 @@ test('a push secret gives a token with its own limits', async () => {
   // Not even with another token: a challenge would only be asked again.
   expect(await client.refused('DELETE', '/v2/acme/app/manifests/1.0', 403)).toBe('DENIED')
   expect(await client.refused('GET', '/v2/acme/second/tags/list', 403)).toBe('DENIED')
+})
+
+test('only a token for the catalog lists it', async () => {
+  const { ctx, server, key } = await setup()
+  await new Client(server, basic(key)).pushImage('acme/app', '1.0')
+  const list = async (authorization: string, scope: string) => {
+    const { token } = await getToken(server, authorization, scope)
+    return new Client(server, `Bearer ${token}`)
+  }
+  const other = await list(basic(key), 'repository:acme/second:pull')
+  const refused = await other.call('GET', '/v2/_catalog', 401)
+  const header = refused.headers.get('www-authenticate')
+  expect(header).toContain('scope="registry:catalog:*",error="insufficient_scope"')
+  const lister = await list(basic(key), 'registry:catalog:*')
+  const answer = await lister.call('GET', '/v2/_catalog', 200)
+  expect(await answer.json()).toEqual({ repositories: ['acme/app'] })
+  expect(await lister.refused('GET', '/v2/acme/app/tags/list', 401)).toBe('UNAUTHORIZED')
+  // Whose key may not read gets no such token, and is not asked for one again and again.
+  const writer = await list(basic(await apiKey(ctx, 'acme', ['write:images'])), 'registry:catalog:*')
+  expect(await (await writer.call('GET', '/v2/_catalog', 200)).json()).toEqual({ repositories: [] })
 })
 
 test('a mount asks for a token for both repositories', async () => {
