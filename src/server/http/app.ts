@@ -1,8 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify'
 import type { ServerContext } from '../context.ts'
 import { rewriteImageUrl } from '../images/image-url.ts'
+import { isRegistryUrl, replyAsRegistry } from '../registry/error-reply.ts'
 import { apiKeyRoutes } from './api-key-routes.ts'
 import { authenticate } from './authentication.ts'
 import { answerClientError } from './client-error.ts'
@@ -67,7 +74,10 @@ async function newFastify({ settings, log }: ServerContext): Promise<FastifyInst
     trustProxy: 'loopback',
     rewriteUrl: ({ url = '/' }) => rewriteImageUrl(url),
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
-    frameworkErrors: replyWithError,
+    frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
+      isRegistryUrl(request.url)
+        ? replyAsRegistry(error, request, reply)
+        : replyWithError(error, request, reply),
     clientErrorHandler: answerClientError,
   } as const
   const app = settings.tls ? fastify({ ...options, https: await readTls(settings.tls) }) : fastify(options)

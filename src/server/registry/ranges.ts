@@ -3,7 +3,8 @@ import { RegistryError } from './registry-error.ts'
 
 /**
  * The part of a blob that a `Range` header asks for; undefined: all of it. Several ranges at once and units other
- * than bytes are answered with all, as RFC 9110, section 14.2 allows.
+ * than bytes are answered with all, as RFC 9110, section 14.2 allows, and so is a range that ends before it begins,
+ * which is invalid (section 14.1.2).
  *
  * @throws RegistryError 416 when no byte of the blob is in the range
  */
@@ -11,6 +12,7 @@ export function requestedRange(header: string | undefined, size: number): ByteRa
   const match = /^bytes=(\d*)-(\d*)$/.exec(header?.trim() ?? '')
   if (!match || (match[1] === '' && match[2] === '')) return undefined
   const [first, last] = [match[1]!, match[2]!]
+  if (first !== '' && last !== '' && Number(last) < Number(first)) return undefined
   const start = first === '' ? Math.max(0, size - Number(last)) : Number(first)
   const end = first === '' || last === '' ? size - 1 : Math.min(Number(last), size - 1)
   if (start <= end) return { start, end }

@@ -6,9 +6,10 @@ import { deleteBlob, getBlob } from './blobs.ts'
 import type { Call } from './call.ts'
 import type { Action } from './caller.ts'
 import { getCatalog } from './catalog.ts'
+import { replyAsRegistry } from './error-reply.ts'
 import { getReferrers, getTags } from './listings.ts'
 import { getManifest, putManifest, removeManifest } from './manifests.ts'
-import { RegistryError, toRegistryError } from './registry-error.ts'
+import { RegistryError } from './registry-error.ts'
 import { parseTarget, type Target, type TargetKind } from './target.ts'
 import { tokenRoutes } from './token.ts'
 import { appendToUpload, cancelUpload, finishUpload, getUpload, startUpload } from './uploads.ts'
@@ -20,8 +21,6 @@ interface Operation {
   readonly action: Action
   readonly run: (call: Call) => Promise<unknown>
 }
-
-const METHODS: readonly Method[] = ['GET', 'HEAD', 'POST', 'PATCH', 'PUT', 'DELETE']
 
 /** https://github.com/opencontainers/distribution-spec/blob/main/spec.md#endpoints */
 const OPERATIONS: Record<TargetKind, Partial<Record<Method, Operation>>> = {
@@ -51,11 +50,11 @@ const OPERATIONS: Record<TargetKind, Partial<Record<Method, Operation>>> = {
 export function registryRoutes(ctx: ServerContext): FastifyPluginAsync {
   return async (app) => {
     await app.register(async (scope) => {
-      answerAsRegistry(scope)
+      scope.setErrorHandler(replyAsRegistry)
       tokenRoutes(scope, ctx)
     })
     await app.register(async (scope) => {
-      answerAsRegistry(scope)
+      scope.setErrorHandler(replyAsRegistry)
       distributionRoutes(scope, ctx)
     })
   }
@@ -76,8 +75,12 @@ function distributionRoutes(app: FastifyInstance, ctx: ServerContext): void {
     })
   }
   app.get('/v2/_catalog', (request, reply) => getCatalog(ctx, request, reply))
+  const others = app.supportedMethods.filter((method) => method !== 'GET' && method !== 'HEAD')
+  for (const url of ['/v2', '/v2/', '/v2/_catalog']) {
+    app.route({ method: others, url, handler: (request) => refuseMethod(request, ['GET', 'HEAD']) })
+  }
   app.route<{ Params: { '*': string } }>({
-    method: [...METHODS],
+    method: app.supportedMethods,
     url: '/v2/*',
     exposeHeadRoute: false,
     handler: (request, reply) => dispatch(ctx, request, reply, request.params['*']),
@@ -94,11 +97,7 @@ async function dispatch(
   if (!target) throw new RegistryError(404, 'UNSUPPORTED', 'the distribution protocol has no such path')
   const operations = OPERATIONS[target.kind]
   const operation = operations[request.method as Method]
-  if (!operation) {
-    throw new RegistryError(405, 'UNSUPPORTED', `${request.method} is not possible here`, {
-      headers: { allow: Object.keys(operations).join(', ') },
-    })
-  }
+  if (!operation) return refuseMethod(request, Object.keys(operations))
   const access = await requireAccess(ctx, request, target.repository, actionOf(operation, target))
   const query = new URL(request.url, 'http://server').searchParams
   return operation.run({ ctx, request, reply, target, access, query })
@@ -109,27 +108,8 @@ function actionOf({ action }: Operation, { kind, reference }: Target): Action {
   return kind === 'manifest' && action === 'delete' && isStagingTag(reference) ? 'push' : action
 }
 
-/** Errors in the protocol's own form. What is no expected error is logged, and told without its text. */
-function answerAsRegistry(app: FastifyInstance): void {
-  app.setErrorHandler((error, request, reply) => {
-    const known = toRegistryError(error) ?? fromFastify(error)
-    // A client that went away is no defect, and hears no answer.
-    const isGone = request.raw.destroyed && !request.raw.complete
-    if (!known && !isGone) request.log.error({ err: error }, 'registry request failed')
-    const answer = known ?? new RegistryError(500, 'UNKNOWN', `internal error; request id ${request.id}`)
-    reply.removeHeader('content-length').removeHeader('content-range').removeHeader('etag')
-    return reply
-      .code(answer.status)
-      .headers(answer.headers)
-      .header('content-type', 'application/json; charset=utf-8')
-      .send(answer.toBody())
+function refuseMethod({ method }: FastifyRequest, allowed: readonly string[]): never {
+  throw new RegistryError(405, 'UNSUPPORTED', `${method} is not possible here`, {
+    headers: { allow: allowed.join(', ') },
   })
-}
-
-/** A request that Fastify itself refused. */
-function fromFastify(error: unknown): RegistryError | undefined {
-  const { statusCode } = error as { statusCode?: unknown }
-  if (typeof statusCode !== 'number' || statusCode < 400 || statusCode >= 500) return undefined
-  const code = statusCode === 429 ? 'TOOMANYREQUESTS' : 'UNSUPPORTED'
-  return new RegistryError(statusCode, code, (error as Error).message)
 }

@@ -28,18 +28,21 @@ test.each([
   expect(await got.text()).toBe(text)
 })
 
-test.each(['bytes=10-', 'bytes=5-2', 'bytes=-0'])('Range %j is 416', async (range) => {
+test.each(['bytes=10-', 'bytes=10-12', 'bytes=-0'])('Range %j is 416', async (range) => {
   const { client } = await setup()
   await client.pushBlob('acme/app', BYTES)
   const refused = await client.call('GET', PATH, 416, { headers: { range } })
   expect(refused.headers.get('content-range')).toBe('bytes */10')
 })
 
-test.each(['bytes=0-1,3-4', 'lines=0-1', 'bytes=-', 'nonsense'])('Range %j gives all', async (range) => {
-  const { client } = await setup()
-  await client.pushBlob('acme/app', BYTES)
-  expect(await (await client.call('GET', PATH, 200, { headers: { range } })).text()).toBe('0123456789')
-})
+test.each(['bytes=0-1,3-4', 'bytes=5-2', 'bytes=12-11', 'lines=0-1', 'bytes=-', 'nonsense'])(
+  'Range %j gives all',
+  async (range) => {
+    const { client } = await setup()
+    await client.pushBlob('acme/app', BYTES)
+    expect(await (await client.call('GET', PATH, 200, { headers: { range } })).text()).toBe('0123456789')
+  },
+)
 
 test('a range of something that has changed gives all', async () => {
   const { client } = await setup()
@@ -128,6 +131,16 @@ test('a blob that a manifest needs is not deleted', async () => {
 
 test('methods and paths that the protocol does not have', async () => {
   const { client } = await setup()
+  for (const [method, path] of [
+    ['OPTIONS', '/v2/'],
+    ['OPTIONS', '/v2'],
+    ['POST', '/v2/'],
+    ['DELETE', '/v2/_catalog'],
+  ] as const) {
+    expect(await client.refused(method, path, 405)).toBe('UNSUPPORTED')
+  }
+  expect((await client.call('OPTIONS', '/v2/', 405)).headers.get('allow')).toBe('GET, HEAD')
+  expect(await client.refused('OPTIONS', PATH, 405)).toBe('UNSUPPORTED')
   const wrong = await client.call('POST', PATH, 405)
   expect(wrong.headers.get('allow')).toBe('GET, HEAD, DELETE')
   expect(await client.refused('GET', '/v2/acme/app/nonsense', 404)).toBe('UNSUPPORTED')
