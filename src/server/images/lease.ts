@@ -16,7 +16,12 @@ export interface Lane {
   readonly states: readonly ImageState[]
   /** Which of the images in those states are its own. */
   readonly claimable: RawBuilder<SqlBool>
+  /** How many of its workers one organization may have. */
+  readonly perOrganization: number
 }
+
+/** Fewer than there are workers: the slow sources of one organization do not stop the others. */
+const FETCHES_PER_ORGANIZATION = 2
 
 const IS_FETCHED = sql<SqlBool>`json_extract("sourceJson", '$.kind') = 'registry'`
 
@@ -24,12 +29,15 @@ const IS_FETCHED = sql<SqlBool>`json_extract("sourceJson", '$.kind') = 'registry
 export const FETCHING: Lane = {
   states: ['pending', 'pulling_image'],
   claimable: sql<SqlBool>`(state = 'pulling_image' OR ${IS_FETCHED})`,
+  perOrganization: FETCHES_PER_ORGANIZATION,
 }
 
 /** Looking at what is here: that takes milliseconds. */
 export const CHECKING: Lane = {
   states: ['pending', 'pending_validation', 'validating'],
   claimable: sql<SqlBool>`(state <> 'pending' OR NOT ${IS_FETCHED})`,
+  // Checks are too short for anybody to wait.
+  perOrganization: Number.MAX_SAFE_INTEGER,
 }
 
 /** An image in the hands of one worker: `owner` is a token of this one claim. */
@@ -38,19 +46,36 @@ export interface Claim {
   readonly owner: string
 }
 
-/** Takes the image that has waited longest; one statement, so two workers never take the same. */
+/**
+ * Takes the image that has waited longest in an organization that has the fewest workers; one statement, so two
+ * workers never take the same.
+ */
 export async function claimNext(db: Db, lane: Lane, now: number): Promise<Claim | undefined> {
   const owner = randomUUID()
+  const workers = sql<number>`COALESCE(running.workers, 0)`
   const image = await db
     .updateTable('images')
     .set({ leaseOwner: owner, leaseUntil: now + LEASE_MS })
     .where('id', '=', ({ selectFrom }) =>
       selectFrom('images')
+        .leftJoin(
+          selectFrom('images')
+            .select(['organizationId as busy', sql<number>`COUNT(*)`.as('workers')])
+            .where('state', 'in', lane.states)
+            .where('leaseUntil', '>', now)
+            .where(lane.claimable)
+            .groupBy('organizationId')
+            .as('running'),
+          'running.busy',
+          'images.organizationId',
+        )
         .select('id')
+        .where(workers, '<', lane.perOrganization)
         .where('state', 'in', lane.states)
         .where('nextAttemptAt', '<=', now)
         .where(({ eb, or }) => or([eb('leaseUntil', 'is', null), eb('leaseUntil', '<=', now)]))
         .where(lane.claimable)
+        .orderBy(workers)
         .orderBy('nextAttemptAt')
         .orderBy('id')
         .limit(1),

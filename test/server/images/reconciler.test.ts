@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Image, ImageEvent, ImageState } from '../../../src/contract/image.ts'
-import { CHECKING, claimNext, LEASE_MS, renewLease } from '../../../src/server/images/lease.ts'
+import { CHECKING, claimNext, FETCHING, LEASE_MS, renewLease } from '../../../src/server/images/lease.ts'
 import { insertImage } from '../../../src/server/images/new-image.ts'
 import { StepFailure } from '../../../src/server/images/reasons.ts'
 import { DEADLINES, transition, WORKING_STATES } from '../../../src/server/images/states.ts'
@@ -23,9 +23,9 @@ const push = async (name: string, { digest } = one): Promise<Image> => {
   await pushTag(server.ctx, server.acme, name, digest)
   return (await server.call('GET', `/images/${name}`)).body
 }
-const fetchImage = async (name: string): Promise<Image> => {
+const fetchImage = async (name: string, { key } = server.acme): Promise<Image> => {
   const source = { kind: 'registry', reference: 'registry.test/app:1' }
-  return (await server.call('POST', '/images', { body: { name, source } })).body
+  return (await server.call('POST', '/images', { key, body: { name, source } })).body
 }
 const image = async (id: string) => (await server.call('GET', `/images/${id}`)).body
 const events = async (id: string) => (await server.call<ImageEvent[]>('GET', `/images/${id}/events`)).body
@@ -359,12 +359,26 @@ describe('lanes', () => {
         },
       }),
     )
-    await until(async () => running === 3)
+    await until(async () => running === 2)
     expect((await server.settled((await push('app:1')).id)).state).toBe('active')
-    expect(most).toBe(3)
+    expect(most).toBe(2)
     open()
     for (const { id } of fetches) expect((await server.settled(id)).state).toBe('active')
-    expect(most).toBe(3)
+    expect(most).toBe(2)
+  })
+
+  test('fetches of one organization leave a place for the others', async () => {
+    const other = await server.addOrganization('other')
+    for (let i = 0; i < 4; i++) await fetchImage(`web:${i}`)
+    await fetchImage('web:1', other)
+    const claim = async () =>
+      (await claimNext(server.ctx.db, FETCHING, server.ctx.now()))?.image.organizationId
+    expect([await claim(), await claim(), await claim(), await claim()]).toEqual([
+      server.acme.id,
+      other.id,
+      server.acme.id,
+      undefined,
+    ])
   })
 })
 
