@@ -19,6 +19,9 @@ import { isPlainHttp } from './upstream-guard.ts'
 /** Blobs of one image under way at once: enough to fill a line, too few to be taken for an attack. */
 const BLOBS_AT_ONCE = 3
 
+/** A manifest has kilobytes: with its token, what takes longer holds a place that others wait for. */
+const MANIFEST_DEADLINE_MS = 60_000
+
 export interface Fetched {
   /** What the reference means upstream now; of an index the index itself. */
   readonly digest: Digest
@@ -34,12 +37,17 @@ export type FetchImage = (image: ImageTable, signal: AbortSignal) => Promise<Fet
  *
  * @throws StepFailure UPSTREAM_*, SOURCE_FORBIDDEN, ARCH_MISMATCH, MANIFEST_INVALID, DIGEST_MISMATCH, TOO_LARGE
  */
-export function upstreamFetcher(ctx: ServerContext, open: OpenRepository): FetchImage {
+export function upstreamFetcher(
+  ctx: ServerContext,
+  open: OpenRepository,
+  manifestDeadlineMs = MANIFEST_DEADLINE_MS,
+): FetchImage {
   return async (image, signal) => {
     const reference = parseReference(JSON.parse(image.sourceJson).reference)
     try {
       const upstream = open(await locate(ctx, image.organizationId, reference))
-      const manifests = await readManifests(ctx, upstream, reference.digest ?? reference.tag!, signal)
+      const read = (wanted: string) => readInTime(upstream, wanted, signal, manifestDeadlineMs)
+      const manifests = await readManifests(ctx, read, reference.digest ?? reference.tag!)
       const repositoryId = await ctx.db
         .transaction()
         .execute((trx) => ensureRepository(trx, { ...image, path: image.repository, now: ctx.now() }))
@@ -78,19 +86,33 @@ interface UpstreamManifests {
 /** Everything small is read, and the size checked, before the first blob is. */
 async function readManifests(
   { settings }: ServerContext,
-  upstream: Repository,
+  read: (reference: string) => Promise<ManifestContent>,
   reference: string,
-  signal: AbortSignal,
 ): Promise<UpstreamManifests> {
-  const top = await upstream.readManifest(reference, signal)
+  const top = await read(reference)
   const parsed = parseManifest(top.bytes, top.mediaType)
   const picked =
-    parsed.kind === 'index'
-      ? await upstream.readManifest(pickImage(parsed, settings.platforms).digest, signal)
-      : undefined
+    parsed.kind === 'index' ? await read(pickImage(parsed, settings.platforms).digest) : undefined
   const blobs = imageBlobs(picked ? imageManifest(picked) : (parsed as Manifest))
   checkImageSize(blobs, settings.limits.imageBytes)
   return { top, picked, blobs }
+}
+
+/** @throws StepFailure UPSTREAM_UNREACHABLE when the manifest has not come, tries and token included, in that time */
+async function readInTime(
+  upstream: Repository,
+  reference: string,
+  signal: AbortSignal,
+  deadlineMs: number,
+): Promise<ManifestContent> {
+  const deadline = AbortSignal.timeout(deadlineMs)
+  try {
+    return await upstream.readManifest(reference, AbortSignal.any([signal, deadline]))
+  } catch (error) {
+    if (!deadline.aborted) throw error
+    const message = `the registry did not send the manifest within ${deadlineMs / 1000} seconds`
+    throw new StepFailure('UPSTREAM_UNREACHABLE', message, { retryable: true })
+  }
 }
 
 function imageManifest({ bytes, mediaType }: ManifestContent): Manifest {

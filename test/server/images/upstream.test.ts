@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Image, ImageEvent, ReasonCode } from '../../../src/contract/image.ts'
 import { digestBytes } from '../../../src/oci/digest.ts'
+import { createRegistryClient } from '../../../src/registry/client.ts'
+import { upstreamFetcher } from '../../../src/server/images/upstream.ts'
 import { layerBytes, makeImage, makeIndex, pushTag, storeImage } from './content.ts'
 import { type OpenImages, type Organization, openImages } from './open-images.ts'
 import { startUpstreamRegistry, type UpstreamRegistry } from './upstream-registry.ts'
@@ -446,5 +448,21 @@ describe('while it is fetched', () => {
     for (const table of ['images', 'tags', 'manifests'] as const) {
       expect(await server.ctx.db.selectFrom(table).selectAll().execute()).toEqual([])
     }
+  })
+})
+
+test('a registry that never sends the manifest is given up, to be tried again', async () => {
+  upstream.fault = () => true
+  const id = await create()
+  const image = await server.ctx.db
+    .selectFrom('images')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow()
+  const client = createRegistryClient({ userAgent: 'test' })
+  const fetchImage = upstreamFetcher(server.ctx, (location) => client.open(location), 50)
+  await expect(fetchImage(image, new AbortController().signal)).rejects.toMatchObject({
+    code: 'UPSTREAM_UNREACHABLE',
+    retryable: true,
   })
 })
