@@ -1,6 +1,7 @@
 import { familiarReference, tryParseReference } from '../oci/reference.ts'
 import type { CatalogQuery, ListedImage } from '../ports/engine-catalog.ts'
 import type { EngineConnection } from './connection.ts'
+import { imageList } from './image-list.ts'
 import { inspectImage, notFound, readDigest } from './images.ts'
 import { asFields, type Fields, numberAt, stringAt, stringsAt } from './json-fields.ts'
 import { engineName, familiarTag } from './names.ts'
@@ -14,17 +15,11 @@ export async function listImages(
   query: CatalogQuery,
   signal?: AbortSignal,
 ): Promise<ListedImage[]> {
-  const images = await engine.json({
-    method: 'GET',
-    path: '/images/json',
-    query: {
-      ...(query.intermediate ? { all: '1' } : {}),
-      filters: JSON.stringify(await filters(engine, query, signal)),
-    },
-    signal,
-  })
-  const listed = Array.isArray(images) ? images.map((image) => readListed(asFields(image))) : []
-  return listed.sort(byAge)
+  const parameters = {
+    ...(query.intermediate ? { all: '1' } : {}),
+    filters: JSON.stringify(await filters(engine, query, signal)),
+  }
+  return (await imageList(engine, parameters, signal)).map(readListed).sort(byAge)
 }
 
 /** Engines tell seconds: what is of the same one is in the order of its names, so that a list looks the same again. */

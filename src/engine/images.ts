@@ -4,6 +4,7 @@ import { type Digest, isDigest } from '../oci/digest.ts'
 import { normalizePlatform, type Platform } from '../oci/platform.ts'
 import type { EngineImage, EngineInfo } from '../ports/engine.ts'
 import type { EngineConnection } from './connection.ts'
+import { imageList } from './image-list.ts'
 import { asFields, type Fields, numberAt, stringAt, stringsAt } from './json-fields.ts'
 import { engineName, familiarTag } from './names.ts'
 import { nearNames } from './near-names.ts'
@@ -74,8 +75,8 @@ export function imageNotFound(reference: string, near: readonly string[]): Imgct
 
 /** Every tag in the engine, as the engine writes it. */
 export async function allTags(engine: EngineConnection, signal?: AbortSignal): Promise<string[]> {
-  const images = await engine.json({ method: 'GET', path: '/images/json', signal })
-  return Array.isArray(images) ? images.flatMap((image) => stringsAt(asFields(image), 'RepoTags')) : []
+  const images = await imageList(engine, {}, signal)
+  return images.flatMap((image) => stringsAt(image, 'RepoTags'))
 }
 
 /** For a hint only: when the engine will not list its images there are no suggestions. */

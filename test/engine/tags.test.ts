@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { json, scriptedEngine } from './scripted-engine.ts'
+import { type Answer, json, scriptedEngine } from './scripted-engine.ts'
 
 const ID = `sha256:${'a'.repeat(64)}`
 const TARGET = '127.0.0.1:5000/default/app:_imgctl-1'
@@ -55,3 +55,22 @@ test('tags are listed by the start of their tag part', async () => {
   const { engine } = await scriptedEngine({ answers: { 'GET /images/json': json(list) } })
   expect(await engine.listTags('_imgctl-')).toEqual([TARGET, 'localhost:1/y:_imgctl-2'])
 })
+
+test.each([
+  [{ 'api-version': '1.41', 'libpod-api-version': '4.3.1' }, 3, undefined],
+  [{ 'api-version': '1.41' }, 1, 'ENGINE_ERROR'],
+])(
+  'a list that an image was removed from meanwhile is made again by Podman alone: %j',
+  async (ping, count, code) => {
+    let calls = 0
+    const answer: Answer = (request, response) =>
+      (++calls < 3 ? json({ message: 'image not known' }, 500) : json([{ RepoTags: [TARGET] }]))(
+        request,
+        response,
+      )
+    const { engine } = await scriptedEngine({ ping, answers: { 'GET /images/json': answer } })
+    const listed = await engine.listTags('_imgctl-').catch((error) => error)
+    expect(code ? listed : listed[0]).toEqual(code ? expect.objectContaining({ code }) : TARGET)
+    expect(calls).toBe(count)
+  },
+)
