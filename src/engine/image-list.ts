@@ -3,7 +3,10 @@ import { retry } from '../internal/retry.ts'
 import type { EngineConnection } from './connection.ts'
 import { asFields, type Fields } from './json-fields.ts'
 
-/** Podman describes each image it listed, and fails as a whole when one was removed meanwhile: soon it is not listed. */
+/**
+ * Engines describe each image they listed, and some (Podman; Docker's containerd store) fail as a whole when one was
+ * removed meanwhile. Soon it is not listed.
+ */
 const WHILE_REMOVED = { attempts: 5, baseMs: 50, maxMs: 400 } as const
 
 /** GET /images/json: what the engine says of each image. @throws ImgctlError ENGINE_ERROR, ENGINE_UNREACHABLE */
@@ -13,7 +16,7 @@ export function imageList(
   signal?: AbortSignal,
 ): Promise<Fields[]> {
   const refusal = (status: number, message: string) =>
-    engine.product === 'podman' && status === 500
+    status === 404 || status === 500
       ? new ImgctlError('ENGINE_ERROR', `the engine could not list its images: ${message}`, {
           status,
           retryable: true,

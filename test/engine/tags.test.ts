@@ -56,21 +56,17 @@ test('tags are listed by the start of their tag part', async () => {
   expect(await engine.listTags('_imgctl-')).toEqual([TARGET, 'localhost:1/y:_imgctl-2'])
 })
 
-test.each([
-  [{ 'api-version': '1.41', 'libpod-api-version': '4.3.1' }, 3, undefined],
-  [{ 'api-version': '1.41' }, 1, 'ENGINE_ERROR'],
-])(
-  'a list that an image was removed from meanwhile is made again by Podman alone: %j',
-  async (ping, count, code) => {
+test.each([404, 500])(
+  'a list that an image was removed from meanwhile (%i) is made again',
+  async (status) => {
     let calls = 0
     const answer: Answer = (request, response) =>
-      (++calls < 3 ? json({ message: 'image not known' }, 500) : json([{ RepoTags: [TARGET] }]))(
+      (++calls < 3 ? json({ message: 'not found' }, status) : json([{ RepoTags: [TARGET] }]))(
         request,
         response,
       )
-    const { engine } = await scriptedEngine({ ping, answers: { 'GET /images/json': answer } })
-    const listed = await engine.listTags('_imgctl-').catch((error) => error)
-    expect(code ? listed : listed[0]).toEqual(code ? expect.objectContaining({ code }) : TARGET)
-    expect(calls).toBe(count)
+    const { engine } = await scriptedEngine({ answers: { 'GET /images/json': answer } })
+    expect(await engine.listTags('_imgctl-')).toEqual([TARGET])
+    expect(calls).toBe(3)
   },
 )

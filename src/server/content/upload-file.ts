@@ -165,12 +165,13 @@ export class UploadFile implements Upload {
   }
 
   async #replaceUser(stalledMs: number): Promise<void> {
-    const stalled = this.#transfer && Date.now() - this.#transfer.lastByteAt >= stalledMs
-    if (stalled) {
-      this.#transfer?.source.destroy(new ImgctlError('CONFLICT', 'another request goes on with this upload'))
-      await this.#user?.catch(() => {})
+    const transfer = this.#transfer
+    if (transfer && Date.now() - transfer.lastByteAt >= stalledMs) {
+      transfer.source.destroy(new ImgctlError('CONFLICT', 'another request goes on with this upload'))
     }
-    if (!this.#user) return
+    // Whose connection is gone only brings to disk what arrived: that is waited for.
+    if (transfer?.source.destroyed) await this.#user?.catch(() => {})
+    if (!this.#user || this.#transfer !== transfer) return
     throw new ImgctlError('CONFLICT', 'another request is using this upload', {
       retryable: true,
       retryAfter: 1,
