@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open, rm } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { ImgctlError, isCode } from '../../errors/error.ts'
 import { type Digest, type DigestAlgorithm, digestAlgorithm } from '../../oci/digest.ts'
 import { AppendFile } from './append-file.ts'
@@ -53,6 +54,8 @@ interface Transfer {
 
 /** A sender that was silent this long may be replaced by another request for the same upload. */
 export const STALLED_MS = 5_000
+/** A cut connection is noticed only when what came before was written; a client that goes on comes at once. */
+const BUSY_WAIT_MS = 2_000
 const REHASH_CHUNK_BYTES = 1024 * 1024
 
 export class UploadFile implements Upload {
@@ -77,6 +80,12 @@ export class UploadFile implements Upload {
 
   get size(): number {
     return this.#transfer?.sink.size ?? this.#size
+  }
+
+  /** Where to go on. Waits a moment for a sender at work, who may be gone: then all that arrived counts. */
+  async settledSize(): Promise<number> {
+    if (this.#transfer) await this.#leaving(BUSY_WAIT_MS)
+    return this.size
   }
 
   /** @throws ImgctlError CONFLICT while another user is at work whose stream has not stalled; NOT_FOUND */
@@ -169,13 +178,21 @@ export class UploadFile implements Upload {
     if (transfer && Date.now() - transfer.lastByteAt >= stalledMs) {
       transfer.source.destroy(new ImgctlError('CONFLICT', 'another request goes on with this upload'))
     }
-    // Whose connection is gone only brings to disk what arrived: that is waited for.
-    if (transfer?.source.destroyed) await this.#user?.catch(() => {})
-    if (!this.#user || this.#transfer !== transfer) return
+    const user = this.#user
+    await this.#leaving(Math.min(stalledMs, BUSY_WAIT_MS))
+    if (this.#user !== user) return
     throw new ImgctlError('CONFLICT', 'another request is using this upload', {
       retryable: true,
       retryAfter: 1,
     })
+  }
+
+  /** Waits for the one at work: one whose connection is gone ends by itself, once what arrived is on disk. */
+  async #leaving(milliseconds: number): Promise<void> {
+    const patience = new AbortController()
+    const left = this.#user?.catch(() => {})
+    await Promise.race([left, sleep(milliseconds, undefined, { signal: patience.signal }).catch(() => {})])
+    patience.abort()
   }
 
   /** Resolves when the source ended and all is written; when it fails, what came from it is written first. */

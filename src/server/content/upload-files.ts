@@ -50,7 +50,7 @@ export async function openUploadFiles(folder: string, stalledMs: number, adopt: 
       known.set(id, new UploadFile(path, 0, algorithm, adopt))
     },
     async size(id) {
-      return (await find(id))?.size
+      return (await find(id))?.settledSize()
     },
     async use(id, action) {
       const file = await find(id)

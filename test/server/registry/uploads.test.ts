@@ -215,16 +215,16 @@ test('what a client sent before it went away stays, and it goes on there', async
 test('of two senders at once the second is refused, and takes over when the first has stalled', async () => {
   const { server, key, client } = await setup()
   const path = await client.upload('acme/app')
-  const first = await halfPatch(server, key, path, BYTES.subarray(0, 4), 10)
+  const first = await halfPatch(server, key, path, BYTES.subarray(0, 4), 1000)
   const closed = new Promise((resolve) => first.once('close', resolve))
-  const feed = setInterval(() => first.write(BYTES.subarray(4, 5)), STALLED_MS / 5)
+  const feed = setInterval(() => first.write(BYTES.subarray(4, 5)), STALLED_MS / 2)
   const refused = await client.call('PATCH', path, 409, { body: 'xx' })
   clearInterval(feed)
   expect(refused.headers.get('retry-after')).toBe('1')
 
   await sleep(STALLED_MS * 2)
   const received = Number((await rangeOf(client, path))?.slice(2)) + 1
-  const rest = Buffer.concat([BYTES.subarray(0, 4), Buffer.alloc(20, '4')])
+  const rest = Buffer.concat([BYTES.subarray(0, 4), Buffer.alloc(900, '4')])
   const whole = rest.subarray(0, received + 3)
   await client.call('PUT', `${path}?digest=${sha256(whole)}`, 201, {
     body: whole.subarray(received),
