@@ -22,6 +22,7 @@ export function jsonProgress(output: Output, now: () => number): Progress {
       const known = { ...(total === undefined ? {} : { total }), ...(status === undefined ? {} : { status }) }
       write({ event: 'item', id, label, done, ...known })
     },
+    step: (id, label, status = 'started') => write({ event: 'step', id, label, status }),
     line: (text) => write({ event: 'message', text }),
     success: (text) => write({ event: 'message', text }),
     event: write,

@@ -54,6 +54,7 @@ export function paintedProgress(streams: Streams, now: () => number): Progress {
       paint()
     },
     item: (id, label, done, total, status) => tally.update({ id, label, done, total, status }),
+    step: (id, label, status) => tally.step(id, label, status),
     line: (text) => say(`${makeVisible(text)}\n`),
     success: (text) => say(successLine(output, text)),
     event() {},
@@ -64,12 +65,21 @@ export function paintedProgress(streams: Streams, now: () => number): Progress {
 /** Lines that fit `width`: a wrapped one would be erased wrongly. */
 function frame(tally: Tally, width: number, now: number): string[] {
   const active = [...tally.items].filter(({ done, total }) => total === undefined || done < total)
-  const shown = active.slice(0, MAX_ITEMS).map(itemLine)
-  const more = active.length > MAX_ITEMS ? [`  and ${active.length - MAX_ITEMS} more`] : []
+  const steps = [...tally.steps].map(({ label, since }) => stepLine(label, now - since, width))
+  const lines = [...active.map(itemLine), ...steps]
+  const shown = lines.slice(0, MAX_ITEMS)
+  const more = lines.length > MAX_ITEMS ? [`  and ${lines.length - MAX_ITEMS} more`] : []
   const spinner = SPINNER[Math.floor(now / FRAME_MS) % SPINNER.length]
   return [`${spinner} ${tally.summary()}  ${humanDuration(tally.elapsed)}`, ...shown, ...more].map((line) =>
     [...makeVisible(line)].slice(0, width - 1).join(''),
   )
+}
+
+/** Its time stands at the end of the line: what a step runs may be longer than the line. */
+function stepLine(label: string, elapsed: number, width: number): string {
+  const time = `  ${humanDuration(elapsed)}`
+  const room = Math.max(LABEL_WIDTH, width - 3 - time.length)
+  return `  ${label.length > room ? `${label.slice(0, room - 1)}…` : label}${time}`
 }
 
 function itemLine({ label, done, total, status }: Item): string {

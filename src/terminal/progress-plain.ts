@@ -23,6 +23,7 @@ export function plainProgress(output: Output, now: () => number): Progress {
       tally.update({ id, label, done, total, status })
       if (now() - printedAt >= LINE_INTERVAL_MS) print()
     },
+    step() {},
     line: (text) => output.write(`${makeVisible(text)}\n`),
     success: (text) => output.write(successLine(output, text)),
     event() {},

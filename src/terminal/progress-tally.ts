@@ -17,6 +17,7 @@ export interface Item {
 export class Tally {
   readonly #now: () => number
   readonly #items = new Map<string, Item>()
+  readonly #steps = new Map<string, { readonly label: string; readonly since: number }>()
   readonly #samples: { at: number; done: number }[] = []
   #phase: string | undefined
   #startedAt = 0
@@ -35,12 +36,23 @@ export class Tally {
     return this.#items.values()
   }
 
+  /** What runs without an amount, since when. */
+  get steps(): Iterable<{ readonly label: string; readonly since: number }> {
+    return this.#steps.values()
+  }
+
+  step(id: string, label: string, ended: string | undefined): void {
+    if (ended === undefined) this.#steps.set(id, { label, since: this.#now() })
+    else this.#steps.delete(id)
+  }
+
   start(phase: string, total: number | undefined): void {
     this.#phase = phase
     this.#startedAt = this.#now()
     this.#total = total
     this.#done = 0
     this.#items.clear()
+    this.#steps.clear()
     this.#samples.length = 0
     this.#samples.push({ at: this.#startedAt, done: 0 })
   }
@@ -59,6 +71,7 @@ export class Tally {
   /** `upload  12.3 MB / 1.20 GB  10%  5.00 MB/s  3m 57s left`, as far as it is known. */
   summary(): string {
     const parts = [this.#phase ?? '']
+    if (this.#isStill()) return parts[0]!
     const total = this.#total ?? this.#sumOfTotals()
     if (this.#done > 0 || total) {
       parts.push(total ? `${humanBytes(this.#done)} / ${humanBytes(total)}` : humanBytes(this.#done))
@@ -70,6 +83,12 @@ export class Tally {
       parts.push(`${humanDuration(((total - this.#done) / rate) * 1000)} left`)
     }
     return parts.join('  ')
+  }
+
+  /** Nothing that can be counted moves: the amounts and rates of what ended say nothing of what runs now. */
+  #isStill(): boolean {
+    if (this.#steps.size === 0) return false
+    return [...this.#items.values()].every(({ done, total }) => total !== undefined && done >= total)
   }
 
   #sample(): void {

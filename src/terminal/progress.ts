@@ -16,6 +16,7 @@ export type ProgressEvent =
       readonly total?: number
       readonly status?: string
     }
+  | { readonly event: 'step'; readonly id: string; readonly label: string; readonly status: string }
   | { readonly event: 'message'; readonly text: string }
 
 /** Shows long work on stderr. Knows no domain word: phases, items with amounts in bytes, and lines of text. */
@@ -24,6 +25,8 @@ export interface Progress {
   phase(name: string, options?: { readonly total?: number }): void
   /** An item's state now; the same `id` again replaces it. Cheap: call it for every chunk. */
   item(id: string, label: string, done: number, total?: number, status?: string): void
+  /** A part whose amount nobody knows. It runs until its `status` says how it ended. */
+  step(id: string, label: string, status?: string): void
   /** A line that stays. In JSON a `message`. */
   line(text: string): void
   /** A line that stays and says that something came out well: marked for people. */
@@ -48,4 +51,12 @@ export function createProgress(mode: ProgressMode, streams: Streams, now: () => 
   }
 }
 
-const SILENT: Progress = { phase() {}, item() {}, line() {}, success() {}, event() {}, finish() {} }
+const SILENT: Progress = {
+  phase() {},
+  item() {},
+  step() {},
+  line() {},
+  success() {},
+  event() {},
+  finish() {},
+}

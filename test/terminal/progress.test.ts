@@ -41,6 +41,8 @@ test('json: every line parses; an item is told at most once a second, its end al
   const run = start('json')
   run.progress.phase('upload', { total: 100 })
   for (let done = 0; done <= 100; done++) run.progress.item('a', 'layer a', done, 100)
+  run.progress.step('1', 'RUN make')
+  run.progress.step('1', 'RUN make', 'done')
   run.progress.line('hello')
   run.progress.event({ event: 'state', state: 'active' })
   const events = run.streams
@@ -52,6 +54,8 @@ test('json: every line parses; an item is told at most once a second, its end al
     { event: 'phase', phase: 'upload', total: 100 },
     { event: 'item', id: 'a', label: 'layer a', done: 0, total: 100 },
     { event: 'item', id: 'a', label: 'layer a', done: 100, total: 100 },
+    { event: 'step', id: '1', label: 'RUN make', status: 'started' },
+    { event: 'step', id: '1', label: 'RUN make', status: 'done' },
     { event: 'message', text: 'hello' },
     { event: 'state', state: 'active' },
   ])
@@ -70,6 +74,21 @@ test('tty: the total and the active items, painted over; the cursor comes back',
   run.progress.finish()
   expect(run.streams.err().endsWith('\x1b[?25h')).toBe(true)
   expect(run.streams.err().split('\x1b[?25h')).toHaveLength(2)
+})
+
+test('tty: a step shows what it runs and for how long, and no amount of what ended before it', () => {
+  const run = start('tty', { tty: true, columns: 60 })
+  run.progress.phase('build')
+  run.progress.item('context', 'context', 5_000, 5_000)
+  run.progress.step('2', `#2 RUN ${'make '.repeat(30)}`)
+  vi.advanceTimersByTime(3000)
+  const text = run.streams.err()
+  const frame = text.slice(text.lastIndexOf('\x1b[0J') + 4).split('\n')
+  expect(frame[0]).toMatch(/^\S build {2}3 s$/)
+  expect(frame[1]).toMatch(/^ {2}#2 RUN make .*… {2}3 s$/)
+  run.progress.step('2', '#2 RUN make', 'done')
+  vi.advanceTimersByTime(100)
+  expect(run.streams.err().slice(text.length)).not.toContain('#2')
 })
 
 test('tty: restore gives the cursor back when nobody called finish', () => {

@@ -12,7 +12,6 @@ const LARGE_CONTEXT_BYTES = 100 * 1024 * 1024
  * @param withOutput whether what the steps write is shown; a failure shows the last of it anyway
  */
 export function buildView(progress: Progress, withOutput: boolean): (event: BuildImageEvent) => void {
-  const names = new Map<number, string>()
   return (event) => {
     switch (event.kind) {
       case 'builder':
@@ -24,9 +23,8 @@ export function buildView(progress: Progress, withOutput: boolean): (event: Buil
       case 'step': {
         const { step, name, state } = event
         const id = `step ${step}`
-        names.set(step, name)
-        if (state === 'started') return progress.item(id, `#${step} ${name}`, 0)
-        progress.item(id, `#${step} ${name}`, 1, 1, state)
+        if (state === 'started') return progress.step(id, `#${step} ${name}`)
+        progress.step(id, `#${step} ${name}`, state)
         return progress.line(`#${step} ${name}${state === 'done' ? '' : `: ${state}`}`)
       }
       case 'log':
