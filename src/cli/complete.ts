@@ -1,4 +1,5 @@
 import { completeNames, type NameSources } from '../operations/completion/names.ts'
+import type { EngineChoice } from '../ports/engine.ts'
 import { createContext, engineEnvironment } from './context.ts'
 import type { Host } from './host.ts'
 
@@ -29,7 +30,8 @@ export async function printCompletions(words: readonly string[], host: Host): Pr
 }
 
 function nameSources(words: readonly string[], host: Host): NameSources {
-  const [profile, server, engine] = ['--profile', '--server', '--host'].map((name) => optionOf(words, name))
+  const [profile, server] = ['--profile', '--server'].map((name) => optionOf(words, name))
+  const engine = engineOf(words)
   const context = createContext(host, {
     input: false,
     ...(profile === undefined ? {} : { profile }),
@@ -50,9 +52,17 @@ function nameSources(words: readonly string[], host: Host): NameSources {
   }
 }
 
-async function isBehindSsh({ environment }: Host, engine: string | undefined): Promise<boolean> {
+/** With `--dockerfile`, `--context` is a folder. */
+function engineOf(words: readonly string[]): EngineChoice {
+  const builds = words.some((word) => /^--dockerfile(=|$)/.test(word))
+  const host = optionOf(words, '--host')
+  const context = optionOf(words, '--docker-context') ?? (builds ? undefined : optionOf(words, '--context'))
+  return { ...(host === undefined ? {} : { host }), ...(context === undefined ? {} : { context }) }
+}
+
+async function isBehindSsh({ environment }: Host, engine: EngineChoice): Promise<boolean> {
   const { locate } = await import('../engine/locate.ts')
-  const places = await locate(engineEnvironment(environment), engine === undefined ? {} : { host: engine })
+  const places = await locate(engineEnvironment(environment), engine)
   return places.some(({ endpoint }) => endpoint.kind === 'ssh')
 }
 

@@ -3,13 +3,13 @@ import { FileCredentialStore } from '../auth/file-credentials.ts'
 import { resolveLogin, resolveSession, resolveTarget, type Target } from '../auth/session.ts'
 import { cacheDir, configDir, home, serverDataDir } from '../config/paths.ts'
 import { ProfileStore, profileNameFor } from '../config/profiles.ts'
-import type { EngineChoice, EngineEnvironment } from '../engine/environment.ts'
+import type { EngineEnvironment } from '../engine/environment.ts'
 import { ImgctlError } from '../errors/error.ts'
 import type { CompletedCommand } from '../operations/completion/command.ts'
 import type { BlobCache } from '../ports/blob-cache.ts'
 import type { CredentialStore, Session } from '../ports/credentials.ts'
 import type { Probes } from '../ports/diagnosis.ts'
-import type { Engine } from '../ports/engine.ts'
+import type { Engine, EngineChoice } from '../ports/engine.ts'
 import type { EngineBuild } from '../ports/engine-build.ts'
 import type { OpenRepository } from '../ports/registry.ts'
 import type { RegistryCredentialsSource } from '../ports/registry-credentials.ts'
@@ -62,8 +62,8 @@ export interface CommandContext {
   readonly loginTarget: () => Promise<{ readonly server: string; readonly profile: string }>
   /** Keeps a key that the server accepted, and makes its profile the active one. @returns the profile */
   readonly storeLogin: (server: string, apiKey: string, profile?: string) => Promise<string>
-  /** The engine at `host` (`unix://`, `tcp://`, `ssh://`), or where the environment and docker's contexts say. */
-  readonly engine: (host?: string) => Promise<Engine & EngineBuild>
+  /** The engine that was chosen, or where the environment and docker's contexts say. */
+  readonly engine: (choice: EngineChoice) => Promise<Engine & EngineBuild>
   readonly openRepository: () => Promise<OpenRepository>
   readonly blobCache: () => Promise<BlobCache>
   /** What docker has for registries. */
@@ -140,9 +140,8 @@ export function createContext(host: Host, flags: GlobalFlags): CommandContext {
       await profiles.save(name, { server })
       return name
     },
-    engine: async (chosen) => {
+    engine: async (choice) => {
       const { createEngine } = await import('../engine/engine.ts')
-      const choice = chosen === undefined ? {} : { host: chosen }
       return createEngine({ ...choice, environment: engineEnvironment(environment) })
     },
     startServer: async (settings) => {

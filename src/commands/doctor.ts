@@ -4,7 +4,7 @@ import { diagnose } from '../operations/doctor/diagnose.ts'
 import { printChecklist } from '../terminal/checklist.ts'
 import { printRecords, type RecordView } from '../terminal/records.ts'
 import { defineCommand } from './command.ts'
-import { host } from './options/engine.ts'
+import { ENGINE_OPTIONS, engineChoice } from './options/engine.ts'
 import { format } from './options/output.ts'
 
 interface CheckRecord {
@@ -24,7 +24,7 @@ each thing that is not right. Nothing is changed, no secret is shown, and it tak
 Fails (exit code 1) when a check fails; warnings do not fail it.`,
   arguments: {},
   options: {
-    host,
+    ...ENGINE_OPTIONS,
     format: format(),
   },
   examples: [
@@ -34,8 +34,7 @@ Fails (exit code 1) when a check fails; warnings do not fail it.`,
   ],
   async run({ options }, { streams, signal, probes }) {
     const { format } = options
-    const engine = options.host === undefined ? {} : { host: options.host }
-    const checks = await diagnose(await probes(engine), signal)
+    const checks = await diagnose(await probes(engineChoice(options)), signal)
     if (format.kind === 'table') printChecklist(streams.stdout, checks.map(toItem))
     else await printRecords(streams.stdout, checks.map(toRecord), VIEW, { format })
     const failed = checks.filter(({ status }) => status === 'fail')

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ImgctlError } from '../errors/error.ts'
+import { makeVisible } from '../internal/control-characters.ts'
 import { type Endpoint, parseEndpoint, type TlsMaterial } from './endpoint.ts'
 import type { EngineEnvironment } from './environment.ts'
 import { asFields, type Fields, stringAt } from './json-fields.ts'
@@ -27,7 +28,7 @@ export async function currentContext(folder: string): Promise<string | undefined
  * The engine of a docker context, with its TLS material. The store is docker's own:
  * https://github.com/docker/cli/tree/master/cli/context/store (meta and tls folders named by the name's sha256).
  *
- * @throws ImgctlError ENGINE_UNREACHABLE when there is no such context, FILE_UNREADABLE, USAGE
+ * @throws ImgctlError NOT_FOUND naming the contexts that there are, FILE_UNREADABLE, USAGE
  */
 export async function contextEndpoint(folder: string, name: string): Promise<Endpoint> {
   const id = createHash('sha256').update(name).digest('hex')
@@ -35,13 +36,25 @@ export async function contextEndpoint(folder: string, name: string): Promise<End
   const engine = asFields(asFields(meta['Endpoints'])['docker'])
   const host = stringAt(engine, 'Host')
   if (host === undefined) {
-    throw new ImgctlError('ENGINE_UNREACHABLE', `docker has no context '${name}' in ${folder}`, {
-      hint: 'list them with: docker context ls',
+    const known = [DEFAULT_CONTEXT, ...(await contextNames(folder))].map(makeVisible)
+    throw new ImgctlError('NOT_FOUND', `docker has no context '${makeVisible(name)}' in ${folder}`, {
+      hint: `contexts: ${known.join(', ')}`,
     })
   }
   const verify = engine['SkipTLSVerify'] !== true
   const tls = await readTls(join(folder, 'contexts', 'tls', id, 'docker'), verify)
   return parseEndpoint(host, `the host of docker context '${name}'`, hasTls(tls, verify) ? tls : undefined)
+}
+
+/** The contexts that docker has, in the order of their names. One that cannot be read is left out. */
+async function contextNames(folder: string): Promise<string[]> {
+  const store = join(folder, 'contexts', 'meta')
+  const ids = await readdir(store).catch(() => [])
+  const names = ids.map(async (id) => {
+    const meta = await readOptionalJson(join(store, id, 'meta.json')).catch(() => ({}))
+    return stringAt(meta, 'Name') ?? []
+  })
+  return (await Promise.all(names)).flat().sort()
 }
 
 /** ca.pem, cert.pem and key.pem of a folder: those that are there. */

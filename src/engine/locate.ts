@@ -1,3 +1,4 @@
+import type { EngineChoice } from '../ports/engine.ts'
 import { defaultPlaces } from './default-places.ts'
 import {
   contextEndpoint,
@@ -7,7 +8,7 @@ import {
   readTls,
 } from './docker-config.ts'
 import { type Endpoint, parseEndpoint, type TlsMaterial } from './endpoint.ts'
-import type { EngineChoice, EngineEnvironment } from './environment.ts'
+import type { EngineEnvironment } from './environment.ts'
 
 /** A place where the engine may be, and who says so: `DOCKER_HOST`, `docker context 'colima'`, `Podman`. */
 export interface Place {
@@ -21,7 +22,7 @@ export interface Place {
  *
  * The order is docker's: --host, --context, DOCKER_HOST, DOCKER_CONTEXT, the current context.
  *
- * @throws ImgctlError USAGE for an address that is none, ENGINE_UNREACHABLE for a context that is not there,
+ * @throws ImgctlError USAGE for an address that is none, NOT_FOUND for a context that is not there,
  *   FILE_UNREADABLE for docker's files
  */
 export async function locate(environment: EngineEnvironment, choice: EngineChoice = {}): Promise<Place[]> {

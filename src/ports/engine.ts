@@ -12,6 +12,14 @@ import type { EngineCommit, EngineImport, EnginePull, EngineSearch } from './eng
 import type { EngineExports, EngineHistory, EngineLoad } from './engine-transfer.ts'
 import type { RegistryCredentials } from './registry-credentials.ts'
 
+/** What the user said on the command line; it goes before everything in the environment. */
+export interface EngineChoice {
+  /** `--host`: an address as in DOCKER_HOST. */
+  readonly host?: string
+  /** `--context`: the name of a docker context. */
+  readonly context?: string
+}
+
 /** What kind of engine answers, and how it keeps images: that decides the cheapest transport. */
 export interface EngineInfo {
   readonly product: 'docker' | 'podman'

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { EngineEnvironment } from '../../src/engine/environment.ts'
 import { locate } from '../../src/engine/locate.ts'
+import { writeContext } from './docker-context.ts'
 import { emptyEnvironment, temporaryFolder } from './scripted-engine.ts'
 
 async function environmentWith(
@@ -11,28 +11,6 @@ async function environmentWith(
   rest: Partial<EngineEnvironment> = {},
 ): Promise<EngineEnvironment> {
   return { ...emptyEnvironment(await temporaryFolder()), variables, ...rest }
-}
-
-interface Context {
-  host: string
-  skipTlsVerify?: boolean
-  tls?: Record<string, string>
-}
-
-async function writeContext(
-  folder: string,
-  name: string,
-  { host, skipTlsVerify, tls }: Context,
-): Promise<void> {
-  const id = createHash('sha256').update(name).digest('hex')
-  const meta = join(folder, 'contexts/meta', id)
-  await mkdir(meta, { recursive: true })
-  const docker = { Host: host, SkipTLSVerify: skipTlsVerify ?? false }
-  await writeFile(join(meta, 'meta.json'), JSON.stringify({ Name: name, Endpoints: { docker } }))
-  if (!tls) return
-  const material = join(folder, 'contexts/tls', id, 'docker')
-  await mkdir(material, { recursive: true })
-  for (const [file, content] of Object.entries(tls)) await writeFile(join(material, file), content)
 }
 
 async function hosts(environment: EngineEnvironment, choice = {}): Promise<string[]> {
@@ -105,9 +83,11 @@ describe('the place of the engine', () => {
 
   test('a context that is not there is an error, never another engine', async () => {
     const environment = await environmentWith({ DOCKER_CONTEXT: 'gone' })
+    await writeContext(join(environment.home, '.docker'), 'there', { host: 'unix:///there.sock' })
     await expect(locate(environment)).rejects.toMatchObject({
-      code: 'ENGINE_UNREACHABLE',
+      code: 'NOT_FOUND',
       message: expect.stringContaining("'gone'"),
+      hint: 'contexts: default, there',
     })
   })
 

@@ -3,6 +3,7 @@ import { createProgress } from '../../terminal/progress.ts'
 import { printRecords } from '../../terminal/records.ts'
 import { defineCommand } from '../command.ts'
 import { BUILD_OPTIONS, buildRequest } from '../options/build.ts'
+import { ENGINE_OPTIONS, engineChoice } from '../options/engine.ts'
 import { labels } from '../options/image.ts'
 import { optional, text, texts } from '../options/kinds.ts'
 import { format, progress, quiet } from '../options/output.ts'
@@ -22,7 +23,7 @@ export default defineCommand({
     ),
     ...BUILD_OPTIONS,
     labels: { ...labels, description: 'a label in the image; may be given again' },
-    host: text('--host <address>', 'the engine (DOCKER_HOST): unix:///path, tcp://host:port, ssh://host'),
+    ...ENGINE_OPTIONS,
     // docker build's -f is the Dockerfile.
     format: { ...format(), flags: '--format <format>' },
     quiet: { ...quiet, description: 'print the image id only' },
@@ -40,7 +41,10 @@ export default defineCommand({
     const shown = createProgress(mode, streams)
     try {
       const { imageId, builder } = await buildImage(
-        { engine: await context.engine(options.host), credentials: await context.registryCredentials() },
+        {
+          engine: await context.engine(engineChoice(options)),
+          credentials: await context.registryCredentials(),
+        },
         { ...(await buildRequest(options, args.context ?? '.', file, environment, streams.stdin)), tags },
         buildView(shown, showsOutput(mode, streams)),
         signal,

@@ -1,6 +1,6 @@
 import { defineCommand } from '../command.ts'
 import { changes, message } from '../options/changes.ts'
-import { host } from '../options/engine.ts'
+import { ENGINE_OPTIONS, engineChoice } from '../options/engine.ts'
 import { flag, negation, optional, required, text } from '../options/kinds.ts'
 import { format } from '../options/output.ts'
 import { printMadeImage } from '../views/made-image.ts'
@@ -17,7 +17,7 @@ export default defineCommand({
     message,
     pause: negation('--no-pause', "do not hold the container's processes meanwhile"),
     pauses: flag('-p, --pause', "hold the container's processes meanwhile: the default"),
-    host,
+    ...ENGINE_OPTIONS,
     format: format(),
   },
   examples: [
@@ -26,7 +26,7 @@ export default defineCommand({
   ],
   async run({ args, options }, { engine, streams, signal }) {
     const { author, change, message, pause, format } = options
-    const opened = await engine(options.host)
+    const opened = await engine(engineChoice(options))
     const id = await opened.commitContainer(
       {
         container: args.container,

@@ -11,7 +11,7 @@ import { humanBytes } from '../../terminal/humanize.ts'
 import { printRecords } from '../../terminal/records.ts'
 import type { Streams } from '../../terminal/streams.ts'
 import { defineCommand } from '../command.ts'
-import { host } from '../options/engine.ts'
+import { ENGINE_FLAGS, ENGINE_OPTIONS, engineChoice } from '../options/engine.ts'
 import { flag, several } from '../options/kinds.ts'
 import { format } from '../options/output.ts'
 import { assertUnset } from '../options/unset.ts'
@@ -30,7 +30,7 @@ asked only when names would go that were not given.`,
     all: flag('-a, --all', 'every image of the organization'),
     yes: flag('-y, --yes', 'do not ask'),
     dryRun: flag('--dry-run', 'only show what would go'),
-    host,
+    ...ENGINE_OPTIONS,
     format: format(),
   },
   examples: [
@@ -44,9 +44,9 @@ asked only when names would go that were not given.`,
     const { stdout, stderr } = streams
     if (options.local) {
       assertUnset(options, { all: '--all' }, 'deletes images of the server: imgctl image prune --all')
-      return deleteLocal(await context.engine(options.host), named(args.images), options, context)
+      return deleteLocal(await context.engine(engineChoice(options)), named(args.images), options, context)
     }
-    assertUnset(options, { host: '--host' }, 'goes with --local')
+    assertUnset(options, ENGINE_FLAGS, 'goes with --local')
     const api = await context.server()
     const { images, skipped } = await planDelete(api, targets(args.images, options.all), signal)
     if (skipped.length > 0) stderr.write(`Not deleted: ${skipped.join(', ')}\n`)

@@ -3,7 +3,7 @@ import { imageHistory } from '../../operations/history/image-history.ts'
 import { printRecords } from '../../terminal/records.ts'
 import { type Output, warningLine } from '../../terminal/streams.ts'
 import { defineCommand } from '../command.ts'
-import { host } from '../options/engine.ts'
+import { ENGINE_OPTIONS, engineChoice } from '../options/engine.ts'
 import { flag, required, text } from '../options/kinds.ts'
 import { format } from '../options/output.ts'
 import { platform } from '../options/platform.ts'
@@ -27,7 +27,7 @@ export default defineCommand({
       'which image of an archive that holds several: a name, an id, or @0, @1 ...',
     ),
     platform: platform('which one of an image for several platforms'),
-    host,
+    ...ENGINE_OPTIONS,
   },
   examples: [
     'imgctl image history app:1.0',
@@ -42,7 +42,7 @@ export default defineCommand({
     const whole = options.noTrunc
     const steps = await imageHistory(
       {
-        engine: () => context.engine(options.host),
+        engine: () => context.engine(engineChoice(options)),
         remote: async () => ({
           server: await context.server(),
           session: context.session,

@@ -5,7 +5,7 @@ import { openImportSource } from '../../operations/local/import-source.ts'
 import type { Streams } from '../../terminal/streams.ts'
 import { defineCommand } from '../command.ts'
 import { changes, message } from '../options/changes.ts'
-import { host } from '../options/engine.ts'
+import { ENGINE_OPTIONS, engineChoice } from '../options/engine.ts'
 import { optional, required } from '../options/kinds.ts'
 import { format } from '../options/output.ts'
 import { platform } from '../options/platform.ts'
@@ -22,7 +22,7 @@ docker save wrote has images in it already: imgctl image load. The name is given
     change: changes,
     message,
     platform: platform("what the image is for, when it is not the engine's own platform"),
-    host,
+    ...ENGINE_OPTIONS,
     format: format(),
   },
   examples: [
@@ -31,7 +31,7 @@ docker save wrote has images in it already: imgctl image load. The name is given
   ],
   async run({ args, options }, { engine, streams, signal }) {
     const { change, message, platform, format } = options
-    const opened = await engine(options.host)
+    const opened = await engine(engineChoice(options))
     const request = {
       source: await openSource(args.source, streams),
       changes: change,

@@ -6,7 +6,7 @@ import { parseArgument } from '../../operations/push/target.ts'
 import type { EngineCatalog } from '../../ports/engine-catalog.ts'
 import { printRecords } from '../../terminal/records.ts'
 import { defineCommand } from '../command.ts'
-import { host } from '../options/engine.ts'
+import { ENGINE_FLAGS, ENGINE_OPTIONS, type EngineOptionValues, engineChoice } from '../options/engine.ts'
 import { flag, several, text } from '../options/kinds.ts'
 import { format } from '../options/output.ts'
 import { assertUnset } from '../options/unset.ts'
@@ -22,7 +22,7 @@ export default defineCommand({
   options: {
     remote: flag('--remote', 'images on the server'),
     image: text('--image <name>', 'only this image of an archive: a name, an id, or @0, @1 ...'),
-    host,
+    ...ENGINE_OPTIONS,
     format: format('json'),
   },
   examples: [
@@ -33,7 +33,7 @@ export default defineCommand({
   async run({ args, options }, context) {
     const { streams } = context
     if (options.remote) {
-      assertUnset(options, { image: '--image', host: '--host' }, 'is for images that are here, not --remote')
+      assertUnset(options, { image: '--image', ...ENGINE_FLAGS }, 'is for images that are here, not --remote')
       return printRecords(
         streams.stdout,
         await remoteImages(args.images, context),
@@ -55,7 +55,7 @@ async function remoteImages(names: readonly string[], { server, signal }: Comman
 
 async function describeAll(
   names: readonly string[],
-  { image, host }: { readonly image: string | undefined; readonly host: string | undefined },
+  { image, ...engines }: EngineOptionValues & { readonly image: string | undefined },
   { engine, signal }: CommandContext,
 ): Promise<Readonly<Record<string, unknown>>[]> {
   let opened: EngineCatalog | undefined
@@ -67,7 +67,7 @@ async function describeAll(
       continue
     }
     if (image !== undefined) throw new ImgctlError('USAGE', '--image chooses an image of an archive')
-    opened ??= await engine(host)
+    opened ??= await engine(engineChoice(engines))
     described.push(await opened.describeImage(argument.reference, signal))
   }
   return described

@@ -3,7 +3,7 @@ import { type ImageFilter, listImages } from '../../operations/list-images.ts'
 import type { ServerImages } from '../../ports/server.ts'
 import { printRecords } from '../../terminal/records.ts'
 import { defineCommand } from '../command.ts'
-import { host } from '../options/engine.ts'
+import { ENGINE_FLAGS, ENGINE_OPTIONS, engineChoice } from '../options/engine.ts'
 import { filters } from '../options/filters.ts'
 import { choice, flag, integer, negation, text, texts } from '../options/kinds.ts'
 import { format, quiet } from '../options/output.ts'
@@ -38,7 +38,7 @@ export default defineCommand({
     filter: filters('with --local, only images with', LOCAL_FILTERS),
     digests: flag('--digests', 'with --local, show digests'),
     trunc: negation('--no-trunc', 'with --local, show whole ids'),
-    host,
+    ...ENGINE_OPTIONS,
   },
   examples: [
     'imgctl image list',
@@ -52,7 +52,7 @@ export default defineCommand({
     const { page, limit, format, quiet } = options
     if (options.local) {
       assertUnset(options, REMOTE_ONLY, 'is for images on the server; with --local there is --filter')
-      return listLocal(await context.engine(options.host), options, context)
+      return listLocal(await context.engine(engineChoice(options)), options, context)
     }
     assertUnset({ ...options, noTrunc: !options.trunc }, LOCAL_ONLY, 'goes with --local')
     const filter = imageFilter(options)
@@ -69,7 +69,7 @@ const LOCAL_ONLY = {
   filter: '--filter',
   digests: '--digests',
   noTrunc: '--no-trunc',
-  host: '--host',
+  ...ENGINE_FLAGS,
 } as const
 const REMOTE_ONLY = {
   ...{ page: '--page', limit: '--limit', name: '--name', state: '--state', label: '--label' },

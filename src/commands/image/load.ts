@@ -4,7 +4,7 @@ import { createProgress } from '../../terminal/progress.ts'
 import { printRecords } from '../../terminal/records.ts'
 import { type Streams, warningLine } from '../../terminal/streams.ts'
 import { defineCommand } from '../command.ts'
-import { host } from '../options/engine.ts'
+import { ENGINE_OPTIONS, engineChoice } from '../options/engine.ts'
 import { text } from '../options/kinds.ts'
 import { format, progress, quiet } from '../options/output.ts'
 import { platform } from '../options/platform.ts'
@@ -22,7 +22,7 @@ export default defineCommand({
   options: {
     input: text('-i, --input <file>', "read this archive, or a layout's folder, instead of stdin"),
     platform: platform('only images for this platform'),
-    host,
+    ...ENGINE_OPTIONS,
     format: format(),
     quiet: { ...quiet, description: 'print names (ids of images without one) only, and no progress' },
     progress,
@@ -42,7 +42,7 @@ export default defineCommand({
     const show = loadView(shown, input ?? 'stdin')
     try {
       const loaded = await loadImages(
-        () => context.engine(options.host),
+        () => context.engine(engineChoice(options)),
         { source, ...(platform ? { platform } : {}) },
         (event) => (event.type === 'warning' ? warnings.push(event.message) : show(event)),
         signal,

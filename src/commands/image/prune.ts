@@ -6,7 +6,7 @@ import type { ListedImage } from '../../ports/engine-catalog.ts'
 import { humanBytes } from '../../terminal/humanize.ts'
 import { printRecords } from '../../terminal/records.ts'
 import { defineCommand } from '../command.ts'
-import { host } from '../options/engine.ts'
+import { ENGINE_OPTIONS, engineChoice } from '../options/engine.ts'
 import { type Filter, filters, singleValueOf } from '../options/filters.ts'
 import { flag } from '../options/kinds.ts'
 import { format } from '../options/output.ts'
@@ -25,7 +25,7 @@ asks, and deletes exactly those: what changed in between stays.`,
     filter: filters('only images with', FILTERS),
     yes: flag('-y, --yes', 'do not ask'),
     dryRun: flag('--dry-run', 'only show what would go'),
-    host,
+    ...ENGINE_OPTIONS,
     format: format(),
   },
   examples: [
@@ -36,7 +36,7 @@ asks, and deletes exactly those: what changed in between stays.`,
   async run({ options }, context) {
     const { streams, signal } = context
     const { stdout, stderr } = streams
-    const engine = await context.engine(options.host)
+    const engine = await context.engine(engineChoice(options))
     const plan = await planPrune(engine, query(options), signal)
     if (options.dryRun)
       return printRecords(stdout, plan.map(prunedRecord), prunePlanView(Date.now()), options)

@@ -2,7 +2,7 @@ import { pullImage } from '../../operations/pull-image.ts'
 import { createProgress } from '../../terminal/progress.ts'
 import { printRecords } from '../../terminal/records.ts'
 import { defineCommand } from '../command.ts'
-import { host } from '../options/engine.ts'
+import { ENGINE_OPTIONS, engineChoice } from '../options/engine.ts'
 import { required } from '../options/kinds.ts'
 import { format, progress, quiet } from '../options/output.ts'
 import { platform } from '../options/platform.ts'
@@ -15,7 +15,7 @@ stored for it. The last line on stdout is the image by its digest.`,
   arguments: { image: required('<image>', 'NAME:TAG on the server, or REGISTRY/NAME[:TAG|@DIGEST]') },
   options: {
     platform: platform("the image for this platform instead of the engine's own"),
-    host,
+    ...ENGINE_OPTIONS,
     format: format(),
     quiet: { ...quiet, description: 'print the digest line only' },
     progress,
@@ -32,7 +32,7 @@ stored for it. The last line on stdout is the image by its digest.`,
     try {
       const pulled = await pullImage(
         {
-          engine: await context.engine(options.host),
+          engine: await context.engine(engineChoice(options)),
           serverUrl: async () => (await context.target()).server,
           session: context.session,
           server: context.server,

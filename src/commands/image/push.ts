@@ -7,6 +7,7 @@ import { createProgress, type Progress } from '../../terminal/progress.ts'
 import { printRecords } from '../../terminal/records.ts'
 import { defineCommand } from '../command.ts'
 import { BUILD_OPTIONS, buildRequest } from '../options/build.ts'
+import { ENGINE_OPTIONS_OF_BUILD, type EngineOptionValues, engineChoice } from '../options/engine.ts'
 import { entrypoint, labels, name, timeout, wait } from '../options/image.ts'
 import { choice, flag, optional, text } from '../options/kinds.ts'
 import { format, progress, quiet } from '../options/output.ts'
@@ -32,7 +33,10 @@ export default defineCommand({
       '--dockerfile <file>',
       'build this first, and push what comes out; - reads it from stdin',
     ),
-    context: text('--context <dir>', "the folder to build from (default: the Dockerfile's)"),
+    context: text(
+      '--context <dir>',
+      "the folder to build from (default: the Dockerfile's); without --dockerfile the same as --docker-context",
+    ),
     ...BUILD_OPTIONS,
     name,
     to: text('--to <reference>', 'push to this registry instead: registry.example/team/app:1.0'),
@@ -49,7 +53,7 @@ export default defineCommand({
       'engine',
       'direct',
     ]),
-    host: text('--host <address>', 'the engine (DOCKER_HOST): unix:///path, tcp://host:port, ssh://host'),
+    ...ENGINE_OPTIONS_OF_BUILD,
     dryRun: flag('--dry-run', 'show what would be sent and how, and send nothing'),
     wait,
     timeout,
@@ -74,11 +78,12 @@ export default defineCommand({
   ],
   async run({ args, options }, context) {
     if (args.source === undefined && options.dockerfile === undefined) throw nothingToPush()
+    const { streams, signal } = context
+    const chosen = engineChoice(engineOptions(options))
     if (options.to !== undefined) {
       assertUnset(options, SERVER_ONLY, 'is for a push to the server, not --to')
-      return pushTo(args.source, options.to, options, context)
+      return pushTo(args.source, options.to, chosen, options, context)
     }
-    const { streams, signal } = context
     const { image, name, via = 'auto', dryRun, format, quiet } = options
     let engine: ReturnType<typeof context.engine> | undefined
     const shown = createProgress(quiet && options.progress === 'auto' ? 'none' : options.progress, streams)
@@ -88,7 +93,7 @@ export default defineCommand({
           server: await context.server(),
           openRepository: await context.openRepository(),
           engine: () => {
-            engine ??= context.engine(options.host)
+            engine ??= context.engine(chosen)
             return engine
           },
           credentials: context.registryCredentials,
@@ -131,7 +136,7 @@ export default defineCommand({
 })
 
 const SERVER_ONLY = {
-  ...{ dockerfile: '--dockerfile', context: '--context', name: '--name', entrypoint: '--entrypoint' },
+  ...{ dockerfile: '--dockerfile', name: '--name', entrypoint: '--entrypoint' },
   ...{ labels: '--label', description: '--description', visibility: '--visibility' },
 } as const
 
@@ -140,15 +145,23 @@ type Options = Parameters<typeof buildRequest>[0] & {
   readonly context: string | undefined
 }
 
+/** What docker takes as the name of a context; a folder's path is none. */
+const CONTEXT_NAME = /^[A-Za-z0-9][\w.+-]+$/
+
+/** `--context` is the folder where something is built, and a docker context otherwise. @throws ImgctlError USAGE */
+function engineOptions(options: Options & EngineOptionValues): EngineOptionValues {
+  const { dockerfile, context } = options
+  if (dockerfile !== undefined) return { ...options, context: undefined }
+  if (context === undefined || CONTEXT_NAME.test(context)) return options
+  throw new ImgctlError('USAGE', '--context is the folder of a build, and nothing is built', {
+    hint: 'say what to build: --dockerfile FILE',
+  })
+}
+
 /** What is built before the push, if anything is. @throws ImgctlError USAGE */
 async function builtFirst(options: Options, { environment, streams }: CommandContext) {
   const { dockerfile: file, context: folder } = options
-  if (file === undefined && folder === undefined) return {}
-  if (file === undefined) {
-    throw new ImgctlError('USAGE', '--context is the folder of a build, and nothing is built', {
-      hint: 'say what to build: --dockerfile FILE',
-    })
-  }
+  if (file === undefined) return {}
   const root = folder ?? (file === '-' ? '.' : dirname(file))
   return { build: await buildRequest(options, root, file, environment, streams.stdin) }
 }

@@ -4,7 +4,7 @@ import { humanBytes } from '../../terminal/humanize.ts'
 import { createProgress } from '../../terminal/progress.ts'
 import type { Output } from '../../terminal/streams.ts'
 import { defineCommand } from '../command.ts'
-import { host } from '../options/engine.ts'
+import { ENGINE_OPTIONS, engineChoice } from '../options/engine.ts'
 import { choice, flag, several, text } from '../options/kinds.ts'
 import { progress } from '../options/output.ts'
 import { platform } from '../options/platform.ts'
@@ -26,7 +26,7 @@ export default defineCommand({
     compress: choice('--compress <how>', 'compress the archive, on all cores', ['gzip', 'zstd']),
     platform: platform('only this platform of images that have several'),
     remote: flag('--remote', 'images on the server, without an engine'),
-    host,
+    ...ENGINE_OPTIONS,
     progress,
   },
   examples: [
@@ -43,7 +43,7 @@ export default defineCommand({
     try {
       const { bytes } = await saveImages(
         {
-          engine: () => context.engine(options.host),
+          engine: () => context.engine(engineChoice(options)),
           remote: async () => ({
             server: await context.server(),
             session: context.session,

@@ -1,7 +1,7 @@
 import type { FoundImage } from '../../ports/engine-intake.ts'
 import { printRecords, type RecordView } from '../../terminal/records.ts'
 import { defineCommand } from '../command.ts'
-import { host } from '../options/engine.ts'
+import { ENGINE_OPTIONS, engineChoice } from '../options/engine.ts'
 import { booleanOf, type Filter, filters, singleValueOf } from '../options/filters.ts'
 import { integer, negation, required, usage } from '../options/kinds.ts'
 import { format, quiet } from '../options/output.ts'
@@ -20,7 +20,7 @@ export default defineCommand({
     limit: integer('--limit <n>', `how many at most (default: ${DEFAULT_LIMIT})`, LIMIT),
     filter: filters('only images with', FILTERS),
     trunc: negation('--no-trunc', 'show whole descriptions'),
-    host,
+    ...ENGINE_OPTIONS,
     format: format(),
     quiet: { ...quiet, description: 'print names only' },
   },
@@ -32,7 +32,7 @@ export default defineCommand({
     const { filter, limit = DEFAULT_LIMIT, format, quiet } = options
     const isOfficial = booleanOf(filter, 'is-official')
     const minStars = starsOf(filter)
-    const opened = await engine(options.host)
+    const opened = await engine(engineChoice(options))
     const found = await opened.searchImages(
       {
         term: args.term,

@@ -1,5 +1,5 @@
 import { defineCommand } from '../command.ts'
-import { host } from '../options/engine.ts'
+import { ENGINE_OPTIONS, engineChoice } from '../options/engine.ts'
 import { required } from '../options/kinds.ts'
 
 export default defineCommand({
@@ -9,12 +9,12 @@ export default defineCommand({
     source: required('<source>', 'name, digest or id'),
     target: required('<target>', 'the new name; its tag is latest when there is none'),
   },
-  options: { host },
+  options: ENGINE_OPTIONS,
   examples: [
     'imgctl image tag app:1.0 registry.example/team/app:1.0',
     'imgctl image tag 7ab27dbbfbdf app:1.0',
   ],
   async run({ args, options }, { engine, signal }) {
-    await (await engine(options.host)).nameImage(args.source, args.target, signal)
+    await (await engine(engineChoice(options))).nameImage(args.source, args.target, signal)
   },
 })

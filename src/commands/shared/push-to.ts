@@ -2,6 +2,7 @@ import type { CommandContext } from '../../cli/context.ts'
 import { ImgctlError } from '../../errors/error.ts'
 import type { Via } from '../../operations/push/plan.ts'
 import { pushToRegistry } from '../../operations/push/push-to-registry.ts'
+import type { EngineChoice } from '../../ports/engine.ts'
 import type { Format } from '../../terminal/format.ts'
 import { createProgress, type ProgressMode } from '../../terminal/progress.ts'
 import { printRecords } from '../../terminal/records.ts'
@@ -12,7 +13,6 @@ import { REGISTRY_PUSHED, registryPushRecord } from '../views/registry-push.ts'
 export interface PushToOptions {
   readonly image: string | undefined
   readonly via: Via | undefined
-  readonly host: string | undefined
   readonly dryRun: boolean
   readonly format: Format
   readonly quiet: boolean
@@ -30,6 +30,7 @@ type PushToContext = Pick<
 export async function pushTo(
   source: string | undefined,
   to: string,
+  engineChoice: EngineChoice,
   options: PushToOptions,
   context: PushToContext,
 ): Promise<void> {
@@ -43,7 +44,7 @@ export async function pushTo(
       {
         openRepository: await context.openRepository(),
         engine: () => {
-          engine ??= context.engine(options.host)
+          engine ??= context.engine(engineChoice)
           return engine
         },
         blobCache: await context.blobCache(),
