@@ -1,10 +1,10 @@
 import { defaultName } from '../../build/default-name.ts'
 import type { CreateImage, Image } from '../../contract/image.ts'
 import type { ServerConfig } from '../../contract/server.ts'
-import { isCode } from '../../errors/error.ts'
+import { ImgctlError, isCode } from '../../errors/error.ts'
 import { formatImageName, type ImageName } from '../../oci/image-name.ts'
 import type { Descriptor } from '../../oci/manifest.ts'
-import { formatPlatform, LINUX_AMD64, parsePlatform } from '../../oci/platform.ts'
+import { formatPlatform, LINUX_AMD64, type Platform, parsePlatform } from '../../oci/platform.ts'
 import type { BlobCache } from '../../ports/blob-cache.ts'
 import type { Engine } from '../../ports/engine.ts'
 import type { EngineBuild } from '../../ports/engine-build.ts'
@@ -95,7 +95,7 @@ export async function pushImage(
   }
   const accepted = async () => (await config()).platforms
   const { source, name } = await (request.build
-    ? buildNamed(run, request.build, await accepted())
+    ? buildNamed(run, request.build, await config())
     : openNamed(run, accepted))
   try {
     const { title, platform } = source
@@ -130,16 +130,36 @@ async function openNamed(run: PushRun, accepted: () => Promise<readonly string[]
 }
 
 /** What is built now. Its name and platform are checked before the build, which may take long. */
-async function buildNamed(run: PushRun, build: BuildChoice, accepted: readonly string[]): Promise<Named> {
-  const { ports, request, onEvent, signal } = run
+async function buildNamed(run: PushRun, build: BuildChoice, config: ServerConfig): Promise<Named> {
+  const { request, onEvent } = run
+  const accepted = config.platforms
   const name = request.name ?? request.source ?? (await nameOfFolder(run, build.folder))
   const parsed = targetName(name, undefined, [])
   const platform = build.platform ?? parsePlatform(accepted[0] ?? '') ?? LINUX_AMD64
   const title = formatImageName(parsed)
   checkPlatform(title, platform, accepted)
   onEvent({ type: 'note', message: `building ${title}` })
+  try {
+    return { source: await buildInEngine(run, { ...build, platform }, title), name: parsed }
+  } catch (error) {
+    throw config.builder && isCode(error, 'ENGINE_UNREACHABLE') ? orBuiltByServer(error) : error
+  }
+}
+
+async function buildInEngine(
+  { ports, onEvent, signal }: PushRun,
+  build: BuildChoice & { readonly platform: Platform },
+  title: string,
+): Promise<ImageSource> {
   const tools = { engine: await ports.engine(), credentials: await ports.credentials() }
-  return { source: await builtSource(tools, { ...build, platform }, title, onEvent, signal), name: parsed }
+  return builtSource(tools, build, title, onEvent, signal)
+}
+
+/** An engine is not the only way when the server builds. */
+function orBuiltByServer(error: ImgctlError): ImgctlError {
+  const { code, message, context, cause } = error
+  const hint = `${error.hint ?? 'start Docker or Podman'}; or let the server build: POST /api/images/build`
+  return new ImgctlError(code, message, { context, hint, cause })
 }
 
 async function nameOfFolder({ ports, signal }: PushRun, folder: string): Promise<string> {
