@@ -1,16 +1,20 @@
 import { readdirSync } from 'node:fs'
 
-/** `npm run bench -- NAME`: runs us and the peers in turn, in one run, and prints medians and ratios. */
-const name = process.argv[2]
+/** `npm run bench -- NAME...`: runs us and the peers in turn, in one run, and prints numbers, ratios and goals. */
 const names = readdirSync(import.meta.dirname)
   .filter((file) => file.endsWith('.bench.ts'))
   .map((file) => file.slice(0, -'.bench.ts'.length))
+const args = process.argv.slice(2)
+const first = args.findIndex((arg) => !names.includes(arg))
+const chosen = first < 0 ? args : args.slice(0, first)
 
-if (!name || !names.includes(name)) {
-  console.error(`usage: npm run bench -- NAME\nnames: ${names.join(', ')}`)
+if (chosen.length === 0) {
+  console.error(`usage: npm run bench -- NAME... [OPTIONS]\nnames: ${names.join(', ')}`)
   process.exit(2)
 }
-const { default: bench } = (await import(`./${name}.bench.ts`)) as {
-  default: (args: string[]) => Promise<void>
+for (const name of chosen) {
+  const { default: bench } = (await import(`./${name}.bench.ts`)) as {
+    default: (args: string[]) => Promise<void>
+  }
+  await bench(args.slice(chosen.length))
 }
-await bench(process.argv.slice(3))

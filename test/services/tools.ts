@@ -48,15 +48,24 @@ export async function succeeded(call: Promise<CommandResult>): Promise<CommandRe
   return result
 }
 
-/** Each call has its own mount namespace, and ends with us. */
 function inSid(program: string, args: readonly string[], options: ToolOptions): Promise<CommandResult> {
   const { input, timeoutMs, ...sid } = options
-  return run(
-    'setpriv',
-    [
-      ...['--pdeathsig', 'KILL', 'unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'],
-      ...sidCommand(program, args, sid),
-    ],
-    { ...(input === undefined ? {} : { input }), ...(timeoutMs === undefined ? {} : { timeoutMs }) },
-  )
+  const [first, ...rest] = sidProcess(program, args, sid)
+  return run(first, rest, {
+    ...(input === undefined ? {} : { input }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  })
+}
+
+/** The whole command line of a program of the sid root: it has its own mount namespace, and ends with us. */
+export function sidProcess(
+  program: string,
+  args: readonly string[],
+  options: SidOptions = {},
+): [string, ...string[]] {
+  return [
+    ...(['setpriv', '--pdeathsig', 'KILL', 'unshare', '--mount', '--pid', '--fork'] as const),
+    ...['--kill-child', '--mount-proc'],
+    ...sidCommand(program, args, options),
+  ]
 }
