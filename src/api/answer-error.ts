@@ -33,7 +33,9 @@ export function isSuccess(status: number): boolean {
 export function answerError(server: string, answer: Answer): ImgctlError {
   const { status } = answer
   if (status >= 300 && status < 400) return redirected(server, answer)
-  const body = parseBody(answer.body)
+  // To a HEAD, what says more is not sent.
+  const isBare = answer.body === '' && answer.requestId !== undefined
+  const body = isBare ? {} : parseBody(answer.body)
   if (!body) return status === 401 ? unauthorized(server, answer) : notJson(server, answer)
   const code = errorCode(body['code'], status)
   const hint = text(body['hint']) ?? (code === 'AUTH_REQUIRED' ? loginHint(server) : undefined)

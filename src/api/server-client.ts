@@ -1,3 +1,8 @@
+import type {
+  CreateDockerRegistry,
+  DockerRegistry,
+  UpdateDockerRegistry,
+} from '../contract/docker-registry.ts'
 import type { Me, PushAccess } from '../contract/identity.ts'
 import type {
   CreateImage,
@@ -10,7 +15,7 @@ import type {
 } from '../contract/image.ts'
 import type { ServerConfig } from '../contract/server.ts'
 import { isCode } from '../errors/error.ts'
-import type { RawAnswer, Server } from '../ports/server.ts'
+import type { RawAnswer, RawRequest, Server } from '../ports/server.ts'
 import type { Transport } from './transport.ts'
 
 /** The imgctl server's REST API. Calls that may be repeated are retried; a name or id is one path segment. */
@@ -84,9 +89,39 @@ export class ServerClient implements Server {
     return this.#transport.call({ method: 'GET', path, query: { repository }, idempotent: true }, signal)
   }
 
-  request(method: string, path: string, body: string | undefined, signal?: AbortSignal): Promise<RawAnswer> {
-    return this.#transport.raw({ method, path, rawBody: body, idempotent: method === 'GET' }, signal)
+  registries(signal?: AbortSignal): Promise<DockerRegistry[]> {
+    return this.#transport.call({ method: 'GET', path: REGISTRIES, idempotent: true }, signal)
   }
+
+  /** Not repeated: a second one would find the name in use. */
+  addRegistry(body: CreateDockerRegistry, signal?: AbortSignal): Promise<DockerRegistry> {
+    return this.#transport.call({ method: 'POST', path: REGISTRIES, body, idempotent: false }, signal)
+  }
+
+  updateRegistry(id: string, body: UpdateDockerRegistry, signal?: AbortSignal): Promise<DockerRegistry> {
+    return this.#transport.call({ method: 'PATCH', path: registryPath(id), body, idempotent: true }, signal)
+  }
+
+  async removeRegistry(id: string, signal?: AbortSignal): Promise<void> {
+    await this.#transport.raw({ method: 'DELETE', path: registryPath(id), idempotent: false }, signal)
+  }
+
+  setDefaultRegistry(id: string, signal?: AbortSignal): Promise<DockerRegistry> {
+    const path = `${registryPath(id)}/set-default`
+    return this.#transport.call({ method: 'POST', path, idempotent: true }, signal)
+  }
+
+  request({ method, path, headers, body }: RawRequest, signal?: AbortSignal): Promise<RawAnswer> {
+    const idempotent = method === 'GET' || method === 'HEAD'
+    const call = { method, path, rawBody: body, idempotent, ...(headers ? { headers } : {}) }
+    return this.#transport.answer(call, signal)
+  }
+}
+
+const REGISTRIES = '/docker-registry'
+
+function registryPath(id: string): string {
+  return `${REGISTRIES}/${encodeURIComponent(id)}`
 }
 
 function imagePath(idOrName: string): string {

@@ -1,4 +1,5 @@
 import { type Dispatcher, request } from 'undici'
+import { ImgctlError } from '../errors/error.ts'
 import { DEFAULT_RETRY, retry } from '../internal/retry.ts'
 import type { RawAnswer } from '../ports/server.ts'
 import { answerError, isSuccess, notJson } from './answer-error.ts'
@@ -21,6 +22,8 @@ export interface Call {
   /** Whether it may be sent again when nothing or a passing failure came back. */
   readonly idempotent: boolean
   readonly onTry?: () => void
+  /** Sees every answer, also those that are tried again. */
+  readonly onAnswer?: (answer: Answer) => void
 }
 
 export interface TransportOptions {
@@ -63,15 +66,33 @@ export class Transport {
     return retry({ ...DEFAULT_RETRY, attempts, ...(signal ? { signal } : {}) }, async () => {
       call.onTry?.()
       const answer = await this.#send(call, signal)
+      call.onAnswer?.(answer)
       if (!isSuccess(answer.status)) throw answerError(this.server, answer)
       return answer
     })
   }
 
+  /** Any answer, with what it means when it is not 2xx. @throws as `call`, but only when no answer came */
+  async answer(call: Call, signal?: AbortSignal): Promise<Answer> {
+    let last: Answer | undefined
+    const onAnswer = (answer: Answer) => {
+      last = answer
+    }
+    try {
+      return await this.raw({ ...call, onAnswer }, signal)
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (last && error instanceof ImgctlError && error.status === last.status) {
+        return { ...last, failure: error }
+      }
+      throw error
+    }
+  }
+
   async #send(call: Call, signal: AbortSignal | undefined): Promise<Answer> {
     const { dispatcher } = this.#options
     try {
-      const { statusCode, headers, body } = await request(this.#url(call), {
+      const { statusCode, statusText, headers, body } = await request(this.#url(call), {
         dispatcher,
         method: call.method as Dispatcher.HttpMethod,
         headers: this.#headers(call),
@@ -84,6 +105,10 @@ export class Transport {
       this.#hasAnswered = true
       return {
         status: statusCode,
+        statusText,
+        headers: Object.entries(headers).flatMap(([name, value]) =>
+          [value ?? []].flat().map((each) => [name, each] as const),
+        ),
         body: text,
         retryAfter: first(headers['retry-after']),
         location: first(headers['location']),

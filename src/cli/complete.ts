@@ -48,6 +48,7 @@ function nameSources(words: readonly string[], host: Host): NameSources {
       const { items } = await (await context.server()).images({ ...name, limit: MAX_NAMES }, signal)
       return items.map((image) => image.name)
     },
+    registries: async (signal) => (await (await context.server()).registries(signal)).map(({ name }) => name),
     profiles: async () => [...(await context.profiles.read()).profiles.keys()],
   }
 }

@@ -124,6 +124,32 @@ const PROFILE: readonly CommandNode[] = [
   },
 ]
 
+const REGISTRY: readonly CommandNode[] = [
+  {
+    name: 'add',
+    aliases: ['create'],
+    summary: 'give the server a credential for a registry',
+    load: () => import('./registry/add.ts'),
+  },
+  { name: 'list', aliases: ['ls'], summary: 'list registries', load: () => import('./registry/list.ts') },
+  {
+    name: 'update',
+    summary: 'change a registry or its password',
+    load: () => import('./registry/update.ts'),
+  },
+  {
+    name: 'remove',
+    aliases: ['rm', 'delete'],
+    summary: 'make the server forget a registry',
+    load: () => import('./registry/remove.ts'),
+  },
+  {
+    name: 'set-default',
+    summary: "make a registry the organization's default",
+    load: () => import('./registry/set-default.ts'),
+  },
+]
+
 const IMAGES = 'Images:'
 const ACCOUNT = 'Account:'
 const SERVER = 'Server:'
@@ -136,6 +162,13 @@ export const TREE: readonly (CommandNode | GroupNode)[] = [
     summary: 'push, fetch, list and delete images',
     heading: IMAGES,
     commands: IMAGE,
+  },
+  {
+    name: 'registry',
+    aliases: ['registries'],
+    summary: 'private registries that the server may fetch from',
+    heading: SERVER,
+    commands: REGISTRY,
   },
   { name: 'serve', summary: 'run the server here', heading: SERVER, load: () => import('./serve.ts') },
   { name: 'api', summary: "call the server's API", heading: SERVER, load: () => import('./api.ts') },

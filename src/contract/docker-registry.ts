@@ -6,6 +6,7 @@ export const DockerRegistry = Type.Object({
   id: Type.String(),
   name: Type.String(),
   url: Type.String({ description: 'host or host:port; a scheme given on creation is kept apart' }),
+  secure: Type.Boolean({ description: 'https' }),
   username: Type.String(),
   project: Type.String(),
   registryType: Type.Enum(['organization']),

@@ -1,3 +1,8 @@
+import type {
+  CreateDockerRegistry,
+  DockerRegistry,
+  UpdateDockerRegistry,
+} from '../contract/docker-registry.ts'
 import type { Me, PushAccess } from '../contract/identity.ts'
 import type {
   CreateImage,
@@ -40,15 +45,40 @@ export interface ServerPushAccess {
   pushAccess(repository: string, signal?: AbortSignal): Promise<PushAccess>
 }
 
-/** An answer as it came, for `imgctl api`. */
+/** The private registries that the server may fetch from. */
+export interface ServerRegistries {
+  registries(signal?: AbortSignal): Promise<DockerRegistry[]>
+  /** @throws ImgctlError CONFLICT when there is one of that name or host */
+  addRegistry(body: CreateDockerRegistry, signal?: AbortSignal): Promise<DockerRegistry>
+  updateRegistry(id: string, body: UpdateDockerRegistry, signal?: AbortSignal): Promise<DockerRegistry>
+  removeRegistry(id: string, signal?: AbortSignal): Promise<void>
+  setDefaultRegistry(id: string, signal?: AbortSignal): Promise<DockerRegistry>
+}
+
+/** A request of `imgctl api`. */
+export interface RawRequest {
+  readonly method: string
+  /** Under `/api`, with its query. */
+  readonly path: string
+  readonly headers?: Readonly<Record<string, string>>
+  /** Sent as it is, said to be JSON. */
+  readonly body?: string
+}
+
+/** An answer as it came. */
 export interface RawAnswer {
   readonly status: number
+  readonly statusText: string
+  /** In the order in which they came, names in lower case. */
+  readonly headers: readonly (readonly [name: string, value: string])[]
   readonly body: string
+  /** What an answer that is not 2xx means: an ImgctlError. */
+  readonly failure?: Error
 }
 
 export interface ServerRequests {
-  /** Any path under `/api`; a body is JSON. */
-  request(method: string, path: string, body: string | undefined, signal?: AbortSignal): Promise<RawAnswer>
+  /** Any request under `/api`. Throws only when no answer came. */
+  request(request: RawRequest, signal?: AbortSignal): Promise<RawAnswer>
 }
 
 export interface Server
@@ -56,6 +86,7 @@ export interface Server
     ServerIdentity,
     ServerImages,
     ServerPushAccess,
+    ServerRegistries,
     ServerRequests {
   /** Without `/api` and without a slash at its end. */
   readonly url: string

@@ -113,6 +113,11 @@ describe('what needs no server', () => {
       whoami: 4,
       'profile list': 0,
       'profile use': 2,
+      'registry add': 2,
+      'registry list': 4,
+      'registry remove': 2,
+      'registry set-default': 2,
+      'registry update': 2,
       'profile remove': 2,
       version: 0,
     })
@@ -326,17 +331,6 @@ describe('the server', () => {
     })
     expect(result.code).toBe(code)
     expect(result.stderr).toMatch(/^error: /)
-  })
-
-  test('api: any path, with or without /api; errors as always', async () => {
-    const { env } = server
-    expect(JSON.parse((await imgctl(['api', 'get', '/users/me'], { env })).stdout)).toMatchObject({
-      keyName: 'first',
-    })
-    expect((await imgctl(['api', 'GET', '/api/config'], { env })).code).toBe(0)
-    expect((await imgctl(['api', 'GET', '/nope'], { env })).code).toBe(3)
-    expect((await imgctl(['api', 'POST', '/images', '--data', '{"nme":1}'], { env })).code).toBe(2)
-    expect((await imgctl(['api', 'POST', '/images', '--data', 'x'], { env })).code).toBe(2)
   })
 })
 

@@ -42,7 +42,7 @@ test.each([
   ['image push', ['name-or-archive'], false],
   ['image delete', ['name'], true],
   ['profile use', ['name'], false],
-  ['api', ['words GET POST PUT PATCH DELETE', 'any'], false],
+  ['api', ['words GET HEAD POST PUT PATCH DELETE', 'any'], false],
   ['completion', ['words bash zsh fish powershell'], false],
 ])('%s takes %j, again: %s', (path, operands, repeats) => {
   expect(command(path)).toMatchObject({ operands, repeats })

@@ -17,7 +17,7 @@ test.each<[string, string, string]>([
   ['image enable', "missing required argument 'image'", 'see imgctl image enable --help'],
   ['image list --name', "option '--name <pattern>' argument missing", 'see imgctl image list --help'],
   ['image list --format xml', 'unknown format "xml"', "table, json, yaml, or a template like '{{.Name}}'"],
-  ['api FETCH /x', 'the method is one of GET, POST, PUT, PATCH, DELETE', ''],
+  ['api FETCH /x', 'the method is one of GET, HEAD, POST, PUT, PATCH, DELETE', ''],
   ['image delete', 'which images?', 'imgctl image delete NAME..., or --all'],
   ['--server ftp://x whoami', "the server's URL cannot be used: it is not http or https", ''],
   ['serve --tls-cert a.pem', '--tls-cert and --tls-key need each other', ''],

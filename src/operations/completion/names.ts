@@ -7,6 +7,8 @@ export interface NameSources {
   /** Images on the server whose names begin with `prefix`. */
   readonly server: (prefix: string, signal: AbortSignal) => Promise<readonly string[]>
   readonly profiles: () => Promise<readonly string[]>
+  /** The names of the server's upstream registries. */
+  readonly registries: (signal: AbortSignal) => Promise<readonly string[]>
 }
 
 type Source = keyof NameSources
@@ -47,7 +49,9 @@ export async function completeNames(
   })
   await Promise.race([Promise.all(asked), aborted(signal)])
   const fitting = [...found].filter((name) => name.startsWith(current)).sort()
-  return wanted.includes('profiles') ? fitting : withTagsLast(fitting, current)
+  return wanted.includes('profiles') || wanted.includes('registries')
+    ? fitting
+    : withTagsLast(fitting, current)
 }
 
 /** Which sources have the names for a command line. */
@@ -55,6 +59,7 @@ export function sourcesFor(words: readonly string[]): readonly Source[] {
   if (words.at(-2) === '--profile') return ['profiles']
   const [group = '', command = ''] = words.slice(0, -1).filter((word) => !word.startsWith('-'))
   if (/^profiles?$/.test(group)) return ['profiles']
+  if (/^registr(?:y|ies)$/.test(group)) return command === 'add' || command === 'create' ? [] : ['registries']
   if (words.includes('--remote')) return ['server']
   if (words.includes('--local')) return ['engine']
   return IMAGE_SOURCES[command] ?? ['server']
@@ -67,6 +72,7 @@ async function ask(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   if (source === 'profiles') return sources.profiles()
+  if (source === 'registries') return sources.registries(signal)
   if (source === 'server') return sources.server(current, signal)
   return (await sources.engine(signal)).flatMap(familiar)
 }

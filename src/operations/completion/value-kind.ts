@@ -11,6 +11,7 @@ const PLACEHOLDERS: Readonly<Record<string, ValueKind>> = {
   image: 'name',
   source: 'name',
   profile: 'name',
+  registry: 'name',
 }
 const FORMATS = 'words table json yaml'
 

@@ -202,6 +202,7 @@ function toDockerRegistry(row: RegistryTable): DockerRegistry {
     id: row.id,
     name: row.name,
     url: row.host,
+    secure: row.secure === 1,
     username: row.username,
     project: row.project,
     registryType: 'organization',

@@ -7,7 +7,7 @@ function sources(changes: Partial<NameSources> = {}): NameSources {
   const unexpected = async () => {
     throw new Error('not expected')
   }
-  return { engine: unexpected, server: unexpected, profiles: unexpected, ...changes }
+  return { engine: unexpected, server: unexpected, profiles: unexpected, registries: unexpected, ...changes }
 }
 
 test.each([
@@ -24,6 +24,8 @@ test.each([
   ['profile use ', ['profiles']],
   ['profiles rm ', ['profiles']],
   ['image push --profile ', ['profiles']],
+  ['registry remove ', ['registries']],
+  ['registry add ', []],
 ])('%j asks %j', (line, wanted) => {
   expect(sourcesFor(line.split(' '))).toEqual(wanted)
 })
