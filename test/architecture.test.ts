@@ -46,6 +46,7 @@ const SERVER_ARROWS: Record<string, readonly string[]> = {
   http: ['registry', 'images', 'identity', 'content', 'store'],
   registry: ['content', 'identity', 'images', 'store'],
   images: ['content', 'identity', 'store'],
+  maintenance: ['content', 'identity', 'store'],
   identity: ['store'],
   content: ['store'],
   store: [],

@@ -45,12 +45,16 @@ export function createCommandTree(
   invoke: (invocation: Invocation) => Promise<void>,
   output: OutputConfiguration,
 ): CommandTree {
-  const program = createCommand('imgctl')
+  const program: Command = createCommand('imgctl')
     .description('Gets a container image from where you made it to where it runs.')
     .version(`imgctl ${VERSION}`, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show help')
     .helpCommand('help [command...]', 'show help for a command, or: help exit-codes')
-    .configureHelp({ showGlobalOptions: true })
+    // Those of every command, and not those of a group that is a command too.
+    .configureHelp({
+      showGlobalOptions: true,
+      visibleGlobalOptions: ({ parent }) => (parent ? [...program.options] : []),
+    })
     .exitOverride()
     .configureOutput(output)
   for (const [flags, description] of GLOBAL_OPTIONS) program.option(flags, description)
@@ -66,14 +70,19 @@ export function createCommandTree(
       const command = parent.command(node.name).summary(node.summary).description(node.summary)
       if (node.heading) command.helpGroup(node.heading)
       command.aliases([...(node.aliases ?? [])])
-      if ('commands' in node) addNodes(command.helpCommand(false), node.commands)
-      else loaders.set(command, () => loadCommand(command, node))
+      const { load } = node
+      if (load) loaders.set(command, () => loadCommand(command, load))
+      if (!('commands' in node)) continue
+      addNodes(command.helpCommand(false), node.commands)
     }
   }
-  const loadCommand = async (command: Command, node: CommandNode): Promise<AnyCommand> => {
-    const { default: definition } = await node.load()
+  const loadCommand = async (command: Command, load: CommandNode['load']): Promise<AnyCommand> => {
+    const { default: definition } = await load()
     const readInput = define(command, definition)
-    command.action(() => invoke({ definition, input: readInput(), flags: program.opts<GlobalFlags>() }))
+    command.action(() => {
+      refuseOptionsOfGroup(command)
+      return invoke({ definition, input: readInput(), flags: program.opts<GlobalFlags>() })
+    })
     return definition
   }
   addNodes(program, TREE)
@@ -114,12 +123,31 @@ function define(command: Command, definition: AnyCommand): () => Invocation['inp
   })
   command.addHelpText('after', `\nExamples:\n${definition.examples.map((line) => `  ${line}\n`).join('')}`)
   return () => {
-    const given = command.opts<Record<string, unknown>>()
+    // An option that the group has too was read as the group's, wherever it stood.
+    const given = { ...groupOf(command)?.opts<Record<string, unknown>>(), ...command.opts() }
     return {
       args: Object.fromEntries(names.map((name, index) => [name, command.processedArgs[index]])),
       options: Object.fromEntries(options.map(({ key, value }) => [key, value(given)])),
     }
   }
+}
+
+/** `serve` of `serve check`; the program itself is none. */
+function groupOf({ parent }: Command): Command | undefined {
+  return parent?.parent ? parent : undefined
+}
+
+/** A group that is a command too reads its own options from the whole line: those are not for its subcommands. */
+function refuseOptionsOfGroup(command: Command): void {
+  const group = groupOf(command)
+  if (!group) return
+  const known = new Set(command.options.map((option) => option.attributeName()))
+  const foreign = group.options.find((option) => {
+    const name = option.attributeName()
+    return group.getOptionValueSource(name) === 'cli' && !known.has(name)
+  })
+  if (foreign)
+    command.error(`error: unknown option '${foreign.long}'`, { code: 'commander.unknownOption', exitCode: 1 })
 }
 
 /** Paragraphs of any width: a line break in a definition is the source's, an empty line the author's. */

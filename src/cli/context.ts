@@ -14,6 +14,7 @@ import type { EngineBuild } from '../ports/engine-build.ts'
 import type { OpenRepository } from '../ports/registry.ts'
 import type { RegistryCredentialsSource } from '../ports/registry-credentials.ts'
 import type { Server } from '../ports/server.ts'
+import type { ServerData } from '../ports/server-data.ts'
 import type { ChosenSettings } from '../server/settings.ts'
 import type { RunningServer } from '../server/start.ts'
 import { askSecret, askYesNo } from '../terminal/prompt.ts'
@@ -70,6 +71,8 @@ export interface CommandContext {
   readonly registryCredentials: () => Promise<RegistryCredentialsSource>
   /** @throws ImgctlError UNSUPPORTED when this Node cannot run the server; and as startServer */
   readonly startServer: (settings: ChosenSettings) => Promise<RunningServer>
+  /** The data folder of a server on this machine. @throws ImgctlError UNSUPPORTED as startServer */
+  readonly serverData: (dataDir: string) => Promise<ServerData>
   /** Every command, for completion scripts. */
   readonly completedCommands: () => Promise<readonly CompletedCommand[]>
   /** What `imgctl doctor` looks at. */
@@ -151,6 +154,11 @@ export function createContext(host: Host, flags: GlobalFlags): CommandContext {
         import('../server/settings.ts'),
       ])
       return startServer(serverSettings({ version: VERSION, ...settings }))
+    },
+    serverData: async (dataDir) => {
+      assertServerNode(host.runtime.node)
+      const { openServerData } = await import('../server/data.ts')
+      return openServerData({ dataDir })
     },
     openRepository: async () => {
       const { createRegistryClient } = await import('../registry/client.ts')

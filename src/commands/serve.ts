@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import type { CommandContext } from '../cli/context.ts'
 import { ImgctlError } from '../errors/error.ts'
 import { defineCommand } from './command.ts'
+import { data } from './options/data-folder.ts'
 import { choice, flag, integer, negation, text, texts } from './options/kinds.ts'
 
 const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
@@ -14,7 +15,7 @@ administrator's API key, prints it once and stores it as this user's profile. SI
 Needs Node.js 22.13 or newer.`,
   arguments: {},
   options: {
-    data: text('--data <dir>', 'the data folder ($XDG_DATA_HOME/imgctl/server)'),
+    data,
     port: integer('--port <n>', 'the port; 0 takes a free one (default: 7700)', { min: 0, max: 65_535 }),
     host: text('--host <address>', 'the address to listen on (default: 127.0.0.1)'),
     tlsCert: text('--tls-cert <file>', 'certificate chain, PEM'),

@@ -15,6 +15,8 @@ export interface CommandNode extends Node {
 
 export interface GroupNode extends Node {
   readonly commands: readonly CommandNode[]
+  /** What the group's name does by itself; without it the group shows its help. */
+  readonly load?: CommandNode['load']
 }
 
 const IMAGE: readonly CommandNode[] = [
@@ -150,6 +152,24 @@ const REGISTRY: readonly CommandNode[] = [
   },
 ]
 
+const SERVE: readonly CommandNode[] = [
+  {
+    name: 'check',
+    summary: 'find out whether a data folder is whole',
+    load: () => import('./serve/check.ts'),
+  },
+  {
+    name: 'backup',
+    summary: 'copy a data folder while the server runs',
+    load: () => import('./serve/backup.ts'),
+  },
+  {
+    name: 'gc',
+    summary: 'remove now what nothing needs any more',
+    load: () => import('./serve/gc.ts'),
+  },
+]
+
 const IMAGES = 'Images:'
 const ACCOUNT = 'Account:'
 const SERVER = 'Server:'
@@ -170,7 +190,13 @@ export const TREE: readonly (CommandNode | GroupNode)[] = [
     heading: SERVER,
     commands: REGISTRY,
   },
-  { name: 'serve', summary: 'run the server here', heading: SERVER, load: () => import('./serve.ts') },
+  {
+    name: 'serve',
+    summary: 'run the server here',
+    heading: SERVER,
+    load: () => import('./serve.ts'),
+    commands: SERVE,
+  },
   { name: 'api', summary: "call the server's API", heading: SERVER, load: () => import('./api.ts') },
   {
     name: 'login',

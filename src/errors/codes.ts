@@ -37,6 +37,7 @@ export const EXIT_CODES = {
   BLOB_MISSING: 5,
   TOO_LARGE: 5,
   IMAGE_REJECTED: 5,
+  DATA_DAMAGED: 5,
 
   TIMEOUT: 6,
 
@@ -63,7 +64,7 @@ export const EXIT_MEANINGS: ReadonlyMap<number, string> = new Map([
   [2, 'wrong usage, or an answer needed and no terminal'],
   [3, 'not found'],
   [4, 'not logged in, or not allowed'],
-  [5, 'the image or archive is not acceptable'],
+  [5, 'the image, archive or data folder is not acceptable'],
   [6, 'deadline passed; the work may go on'],
   [7, 'conflict'],
   [8, 'network, retries used up'],

@@ -2,9 +2,8 @@ import { mkdir, open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { ImgctlError } from '../errors/error.ts'
-import { type Db, openDatabase } from './store/database.ts'
+import { DATABASE_FILE, type Db, openDatabase } from './store/database.ts'
 
-const DATABASE_FILE = 'imgctl.db'
 /** Keys and everyone's images are in the folder. */
 const PRIVATE_FOLDER = 0o700
 const PRIVATE_FILE = 0o600

@@ -1,21 +1,19 @@
 import type { Logger } from 'pino'
 import { Closing } from './closing.ts'
-import { openBlobStore } from './content/blob-store.ts'
 import { startJanitor } from './content/janitor.ts'
 import type { ServerContext, ServerSettings } from './context.ts'
-import { openDatabaseIn, prepareDataFolder } from './data-folder.ts'
+import { listenForControl } from './control.ts'
 import { createApp } from './http/app.ts'
 import { principalOf } from './http/authentication.ts'
 import { Connections } from './http/connections.ts'
 import { bootstrap } from './identity/bootstrap.ts'
-import { openKeys } from './identity/keys.ts'
 import { registryHostOf } from './identity/public-url.ts'
 import { startReconciler } from './images/reconciler.ts'
 import { imageRoutes, type RequestFacts } from './images/routes.ts'
 import { assertListenable, drain, listen } from './listen.ts'
 import { createLog } from './log.ts'
+import { openContext } from './open-context.ts'
 import { registryRoutes } from './registry/routes.ts'
-import { lockFolder } from './store/folder-lock.ts'
 
 export interface RunningServer {
   /** Works on this machine; other clients use the public URL. */
@@ -53,7 +51,8 @@ export async function startServer(settings: ServerSettings, parts: ServerParts =
 
 async function open(settings: ServerSettings, parts: ServerParts, closing: Closing): Promise<RunningServer> {
   let wake = () => {}
-  const context = await openContext(settings, parts, closing, () => wake())
+  const { log = createLog(settings.logLevel), now = Date.now } = parts
+  const context = await openContext(settings, { log, now, wakeReconciler: () => wake() }, closing)
   const app = await createApp(context, {
     api: [imageRoutes(context, requestFacts(context))],
     registry: registryRoutes(context),
@@ -63,6 +62,8 @@ async function open(settings: ServerSettings, parts: ServerParts, closing: Closi
   wake = () => reconciler.wake()
   const janitor = startJanitor(context)
   closing.add(() => janitor.stop())
+  const control = await listenForControl(settings.dataDir, { collect: () => janitor.collectNow() }, log)
+  if (control) closing.add(() => control.close())
   const connections = new Connections(app.server)
   closing.add(() => drain(app, connections))
   const address = await listen(app, settings)
@@ -75,20 +76,4 @@ async function open(settings: ServerSettings, parts: ServerParts, closing: Closi
 /** What the image routes need of the HTTP layer, which imports them and not the other way round. */
 function requestFacts(context: ServerContext): RequestFacts {
   return { principalOf, registryHostOf: (request) => registryHostOf(context, request) }
-}
-
-async function openContext(
-  settings: ServerSettings,
-  { log = createLog(settings.logLevel), now = Date.now }: ServerParts,
-  closing: Closing,
-  wakeReconciler: () => void,
-): Promise<ServerContext> {
-  const { dataDir } = settings
-  await prepareDataFolder(dataDir, log)
-  const lock = await lockFolder(dataDir)
-  closing.add(() => lock.release())
-  const db = await openDatabaseIn(dataDir)
-  closing.add(() => db.destroy())
-  const [keys, blobs] = await Promise.all([openKeys(dataDir, now), openBlobStore(dataDir)])
-  return { settings, db, blobs, keys, log, now, wakeReconciler }
 }

@@ -65,15 +65,16 @@ test('every error code is in help exit-codes', async () => {
   for (const code of Object.keys(EXIT_CODES)) expect(out).toContain(code)
 })
 
-const COMMANDS = TREE.flatMap((node) =>
-  'commands' in node
+const COMMANDS = TREE.flatMap((node) => [
+  ...('load' in node ? [node.name] : []),
+  ...('commands' in node
     ? node.commands.flatMap(({ name, aliases = [] }) =>
         [name, ...aliases].flatMap((word) =>
           [node.name, ...(node.aliases ?? [])].map((group) => `${group} ${word}`),
         ),
       )
-    : [node.name],
-)
+    : []),
+])
 
 test.each(COMMANDS)('imgctl %s --help works', async (line) => {
   const { code, out } = await runCli([...line.split(' '), '--help'])

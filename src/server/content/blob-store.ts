@@ -56,9 +56,17 @@ export interface BlobStore {
   readonly uploads: UploadFiles
 }
 
+export const BLOBS_FOLDER = 'blobs'
+export const UPLOADS_FOLDER = 'uploads'
 const ALGORITHMS = ['sha256', 'sha512'] as const
 /** Large reads: a download is a handful of system calls per megabyte. */
 const READ_CHUNK_BYTES = 512 * 1024
+
+/** The file of a blob in a data folder. */
+export function blobPath(dataDir: string, digest: Digest): string {
+  const hex = digestHex(digest)
+  return join(dataDir, BLOBS_FOLDER, digestAlgorithm(digest), hex.slice(0, 2), hex)
+}
 
 /**
  * Opens the blobs in a data folder; its folders are made when they are not there.
@@ -69,14 +77,11 @@ export async function openBlobStore(
   dataDir: string,
   options: { readonly stalledMs?: number } = {},
 ): Promise<BlobStore> {
-  const root = join(dataDir, 'blobs')
+  const root = join(dataDir, BLOBS_FOLDER)
   const folders = new DurableFolders()
   for (const algorithm of ALGORITHMS) await folders.ensure(join(root, algorithm))
   const locks = new KeyedLock()
-  const pathOf = (digest: Digest) => {
-    const hex = digestHex(digest)
-    return join(root, digestAlgorithm(digest), hex.slice(0, 2), hex)
-  }
+  const pathOf = (digest: Digest) => blobPath(dataDir, digest)
 
   const openFile = async (digest: Digest) => {
     try {
@@ -99,7 +104,7 @@ export async function openBlobStore(
       }
       return keep(blob)
     })
-  const uploads = await openUploadFiles(join(dataDir, 'uploads'), options.stalledMs ?? STALLED_MS, adopt)
+  const uploads = await openUploadFiles(join(dataDir, UPLOADS_FOLDER), options.stalledMs ?? STALLED_MS, adopt)
 
   return {
     uploads,

@@ -1,6 +1,8 @@
 import { setTimeout } from 'node:timers/promises'
+import type { CollectReport } from '../../ports/server-data.ts'
 import type { ServerContext } from '../context.ts'
 import { collectAll, collectOrphanFiles } from './collect.ts'
+import { KeyedLock } from './keyed-lock.ts'
 import { removeExpiredTags } from './tags.ts'
 
 type JanitorContext = Pick<ServerContext, 'db' | 'blobs' | 'now' | 'settings' | 'log'>
@@ -14,6 +16,8 @@ const FIRST_ROUND_AFTER_MS = 60 * 1000
 const ORPHANS_EVERY_MS = 24 * 60 * 60 * 1000
 
 export interface Janitor {
+  /** A round at once, orphans too; after the one under way. */
+  collectNow(): Promise<CollectReport>
   /** Resolves when the round under way has ended. */
   stop(): Promise<void>
 }
@@ -21,8 +25,11 @@ export interface Janitor {
 /** Removes, now and then, what expired and what nothing needs. A round that fails is logged and tried again. */
 export function startJanitor(ctx: JanitorContext): Janitor {
   const stopping = new AbortController()
-  const done = run(ctx, stopping.signal)
+  const rounds = new KeyedLock()
+  const round = (orphansToo: boolean) => rounds.run('round', () => cleanUp(ctx, { orphansToo }))
+  const done = run(ctx, round, stopping.signal)
   return {
+    collectNow: () => round(true),
     async stop() {
       stopping.abort()
       await done
@@ -30,14 +37,18 @@ export function startJanitor(ctx: JanitorContext): Janitor {
   }
 }
 
-async function run(ctx: JanitorContext, signal: AbortSignal): Promise<void> {
+async function run(
+  ctx: JanitorContext,
+  round: (orphansToo: boolean) => Promise<unknown>,
+  signal: AbortSignal,
+): Promise<void> {
   let orphansAt = Number.NEGATIVE_INFINITY
   let waitMs = FIRST_ROUND_AFTER_MS
   while (await waited(waitMs, signal)) {
     waitMs = ROUND_EVERY_MS
     const orphansToo = ctx.now() - orphansAt >= ORPHANS_EVERY_MS
     try {
-      await cleanUp(ctx, { orphansToo })
+      await round(orphansToo)
       if (orphansToo) orphansAt = ctx.now()
     } catch (error) {
       ctx.log.error({ err: error }, 'clean-up failed')
@@ -54,14 +65,18 @@ function waited(ms: number, signal: AbortSignal): Promise<boolean> {
 export async function cleanUp(
   ctx: JanitorContext,
   { orphansToo }: { readonly orphansToo: boolean },
-): Promise<void> {
+): Promise<CollectReport> {
   await removeExpiredTags(ctx.db, ctx.now())
   const uploads = await removeExpiredUploads(ctx)
   const collected = await collectAll(ctx)
-  const orphanFiles = orphansToo ? (await collectOrphanFiles(ctx)).blobs : 0
-  const { manifests, links, blobs, bytes } = collected
-  if (uploads + manifests + links + blobs + orphanFiles === 0) return
-  ctx.log.info({ uploads, manifests, links, blobs, bytes, orphanFiles }, 'cleaned up')
+  const orphans = orphansToo ? await collectOrphanFiles(ctx) : { blobs: 0, bytes: 0 }
+  const { manifests, links } = collected
+  const blobs = collected.blobs + orphans.blobs
+  const bytes = collected.bytes + orphans.bytes
+  if (uploads + manifests + links + blobs > 0) {
+    ctx.log.info({ uploads, manifests, links, blobs, bytes, orphanFiles: orphans.blobs }, 'cleaned up')
+  }
+  return { uploads, manifests, blobs, bytes }
 }
 
 async function removeExpiredUploads({ db, blobs, now, settings }: JanitorContext): Promise<number> {

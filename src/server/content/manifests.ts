@@ -202,6 +202,6 @@ function referencesOf(manifest: Manifest | Index): { descriptor: Descriptor; kin
  * Layers with `urls`, or that must not be distributed, need not be pushed.
  * https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#non-distributable-layers
  */
-function livesElsewhere({ mediaType, urls }: Descriptor): boolean {
+export function livesElsewhere({ mediaType, urls }: Descriptor): boolean {
   return Boolean(urls?.length) || mediaType.includes('.nondistributable.') || mediaType.includes('.foreign.')
 }

@@ -18,7 +18,7 @@ export interface ServerKeys {
 }
 
 /** Private: anyone who has this file can make tokens and read the stored registry passwords. */
-const KEY_FILE = 'keys.json'
+export const KEY_FILE = 'keys.json'
 const PRIVATE_FILE = 0o600
 /** Short signatures that every registry which reads Docker tokens can verify. RFC 7518, section 3.4. */
 const ALGORITHM = 'ES256'

@@ -7,8 +7,14 @@ export type Db = Kysely<Database>
 /** Inside `db.transaction()` use only this: there is one connection, and `db` would wait for it for ever. */
 export type Trx = Transaction<Database>
 
+/** Its name in the data folder, and in a backup of that. */
+export const DATABASE_FILE = 'imgctl.db'
+
 /** In the order of their names; one that has been released is never changed. */
 const MIGRATIONS: Record<string, Migration> = { '001-initial': initial }
+
+/** What an up-to-date database says of itself. */
+export const MIGRATION_NAMES: readonly string[] = Object.keys(MIGRATIONS).sort()
 
 /** Opens the database file (created when absent) and brings its tables up to date. */
 export async function openDatabase(file: string): Promise<Db> {

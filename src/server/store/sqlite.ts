@@ -13,10 +13,13 @@ const RETURNS_ROWS = /^\s*(?:select|with|pragma|explain|values)\b|\breturning\b/
  * Kysely on `node:sqlite`: write-ahead log, and a commit that returns only when the data is on disk
  * (https://www.sqlite.org/pragma.html#pragma_synchronous, FULL).
  */
-export function sqliteDialect(file: string): SqliteDialect {
-  const database = new DatabaseSync(file)
-  database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-    PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
+export function sqliteDialect(
+  file: string,
+  { readOnly = false }: { readonly readOnly?: boolean } = {},
+): SqliteDialect {
+  const database = new DatabaseSync(file, { readOnly })
+  database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA foreign_keys = ON`)
+  if (!readOnly) database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
   const prepared = new Map<string, Statement>()
   return new SqliteDialect({
     database: {

@@ -1,0 +1,52 @@
+import { join, resolve } from 'node:path'
+import { isCode } from '../errors/error.ts'
+import type { ServerData } from '../ports/server-data.ts'
+import { Closing } from './closing.ts'
+import { cleanUp } from './content/janitor.ts'
+import { previewCollection } from './content/preview.ts'
+import { collectThroughServer } from './control.ts'
+import { createLog } from './log.ts'
+import { backUp } from './maintenance/backup.ts'
+import { checkData } from './maintenance/check.ts'
+import { openContext } from './open-context.ts'
+import { type ChosenSettings, serverSettings } from './settings.ts'
+import { DATABASE_FILE, type Db } from './store/database.ts'
+import { openReadOnly } from './store/read-only.ts'
+
+/**
+ * The data folder of a server, for the operator's commands.
+ *
+ * @param now the clock, milliseconds since 1970
+ */
+export function openServerData(chosen: ChosenSettings, now: () => number = Date.now): ServerData {
+  const settings = serverSettings({ logLevel: 'silent', ...chosen })
+  const { dataDir, graceMs } = settings
+  const reading = async <T>(action: (db: Db) => Promise<T>): Promise<T> => {
+    const db = await openReadOnly(join(dataDir, DATABASE_FILE))
+    try {
+      return await action(db)
+    } finally {
+      await db.destroy()
+    }
+  }
+  return {
+    check: (options) =>
+      reading((db) => checkData(db, dataDir, { ...options, orphansBefore: now() - graceMs })),
+    backup: (target, options) => reading((db) => backUp(db, dataDir, resolve(target), options)),
+    previewCollection: () => reading((db) => previewCollection(db, now(), now() - graceMs)),
+    async collect(signal) {
+      // Before the lock, which would make a folder of a mistyped name.
+      await reading(async () => {})
+      const closing = new Closing()
+      try {
+        const parts = { now, log: createLog(settings.logLevel), wakeReconciler: () => {} }
+        return await cleanUp(await openContext(settings, parts, closing), { orphansToo: true })
+      } catch (error) {
+        if (!isCode(error, 'CONFLICT')) throw error
+        return await collectThroughServer(dataDir, signal)
+      } finally {
+        await closing.close()
+      }
+    },
+  }
+}

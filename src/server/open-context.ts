@@ -1,0 +1,28 @@
+import type { Logger } from 'pino'
+import type { Closing } from './closing.ts'
+import { openBlobStore } from './content/blob-store.ts'
+import type { ServerContext, ServerSettings } from './context.ts'
+import { openDatabaseIn, prepareDataFolder } from './data-folder.ts'
+import { openKeys } from './identity/keys.ts'
+import { lockFolder } from './store/folder-lock.ts'
+
+/**
+ * Takes the data folder for this process, and opens all that is in it.
+ *
+ * @param closing gives it all back
+ * @throws ImgctlError CONFLICT when another process has it; FILE_UNREADABLE
+ */
+export async function openContext(
+  settings: ServerSettings,
+  parts: Pick<ServerContext, 'now' | 'wakeReconciler'> & { readonly log: Logger },
+  closing: Closing,
+): Promise<ServerContext> {
+  const { dataDir } = settings
+  await prepareDataFolder(dataDir, parts.log)
+  const lock = await lockFolder(dataDir)
+  closing.add(() => lock.release())
+  const db = await openDatabaseIn(dataDir)
+  closing.add(() => db.destroy())
+  const [keys, blobs] = await Promise.all([openKeys(dataDir, parts.now), openBlobStore(dataDir)])
+  return { settings, db, blobs, keys, ...parts }
+}
