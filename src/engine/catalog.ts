@@ -1,10 +1,12 @@
+import type { Platform } from '../oci/platform.ts'
 import { familiarReference, tryParseReference } from '../oci/reference.ts'
 import type { CatalogQuery, ListedImage } from '../ports/engine-catalog.ts'
 import type { EngineConnection } from './connection.ts'
 import { imageList } from './image-list.ts'
-import { inspectImage, notFound, readDigest } from './images.ts'
+import { inspect, inspectImage, readDigest } from './images.ts'
 import { asFields, type Fields, numberAt, stringAt, stringsAt } from './json-fields.ts'
-import { engineName, familiarTag } from './names.ts'
+import { familiarTag } from './names.ts'
+import { platformQuery } from './platforms.ts'
 
 /** The moments that a date of JavaScript can be, in seconds from 1970. */
 const LAST_SECOND = 8.64e12
@@ -33,11 +35,11 @@ export async function describeImage(
   engine: EngineConnection,
   reference: string,
   signal?: AbortSignal,
+  platform?: Platform,
 ): Promise<Fields> {
   // Says which names may have been meant when there is no such image.
   await inspectImage(engine, reference, signal)
-  const path = `/images/${engineName(reference)}/json`
-  return asFields(await engine.json({ method: 'GET', path, signal, refusal: notFound(reference) }))
+  return inspect(engine, reference, platformQuery(engine, 'inspect', platform), signal)
 }
 
 /** An engine's own answer to an image that is not there differs from engine to engine: it is looked for first. */

@@ -146,7 +146,7 @@ export class EngineConnection {
     const options = {
       method: call.method,
       // docker-modem writes the query after a question mark at the end.
-      path: `${this.#path(call.path)}${call.query ? '?' : ''}`,
+      path: `${this.#path(call.path)}${Object.keys(call.query ?? {}).length > 0 ? '?' : ''}`,
       // `_body` empty: docker-modem would send the query once more as the body of a POST.
       options: { _query: call.query ?? {}, _body: {} },
       // Also for short answers: otherwise docker-modem never answers when the engine dies half way.

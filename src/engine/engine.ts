@@ -42,12 +42,15 @@ export function createEngine({ environment, ...choice }: EngineOptions): Engine 
 
   return {
     info: async (signal) => engineInfo(await connected(signal), signal),
-    inspectImage: async (reference, signal) => inspectImage(await connected(signal), reference, signal),
-    exportImage: async (reference, signal) => exportImage(await connected(signal), reference, signal),
+    inspectImage: async (reference, signal, platforms) =>
+      inspectImage(await connected(signal), reference, signal, platforms),
+    exportImage: async (reference, signal, platform) =>
+      exportImage(await connected(signal), reference, signal, platform),
     exportImages: async (references, options) =>
       exportImages(await connected(options?.signal), references, options),
     loadImages: async (tar, signal) => loadImages(await connected(signal), tar, signal),
-    imageHistory: async (reference, signal) => imageHistory(await connected(signal), reference, signal),
+    imageHistory: async (reference, signal, platform) =>
+      imageHistory(await connected(signal), reference, signal, platform),
     tagImage: async (source, target, signal) => tagImage(await connected(signal), source, target, signal),
     untagImage: async (target) => untagImage(await connected(), target),
     listTags: async (prefix, signal) => listTags(await connected(signal), prefix, signal),
@@ -56,7 +59,8 @@ export function createEngine({ environment, ...choice }: EngineOptions): Engine 
     pullImage: async (reference, auth, options) =>
       pullImage(await connected(options.signal), reference, auth, options),
     listImages: async (query, signal) => listImages(await connected(signal), query, signal),
-    describeImage: async (reference, signal) => describeImage(await connected(signal), reference, signal),
+    describeImage: async (reference, signal, platform) =>
+      describeImage(await connected(signal), reference, signal, platform),
     containers: async (signal) => listContainers(await connected(signal), signal),
     imageBytes: async (signal) => imageBytes(await connected(signal), signal),
     nameImage: async (source, target, signal) => nameImage(await connected(signal), source, target, signal),

@@ -1,25 +1,24 @@
 import type { Readable } from 'node:stream'
-import { ImgctlError } from '../errors/error.ts'
-import { formatPlatform, type Platform } from '../oci/platform.ts'
+import { ImgctlError, isCode } from '../errors/error.ts'
+import { makeVisible } from '../internal/control-characters.ts'
+import type { Platform } from '../oci/platform.ts'
 import type { EngineExports } from '../ports/engine-transfer.ts'
-import { compareApiVersions } from './api-version.ts'
-import type { EngineConnection } from './connection.ts'
-import { notFound } from './images.ts'
+import type { EngineCall, EngineConnection } from './connection.ts'
+import { inspectImage } from './images.ts'
 import { engineName } from './names.ts'
-
-/** The first API in which an export can be limited to one platform. */
-const PLATFORM_EXPORT_API = '1.48'
+import { platformQuery } from './platforms.ts'
 
 export type ExportOptions = NonNullable<Parameters<EngineExports['exportImages']>[1]>
 
-/** What `docker save` of one image writes. Destroying the stream ends the request in the engine. */
+/** As EngineExport.exportImage. */
 export async function exportImage(
   engine: EngineConnection,
   reference: string,
   signal?: AbortSignal,
+  platform?: Platform,
 ): Promise<Readable> {
   const path = `/images/${engineName(reference)}/get`
-  return engine.open({ method: 'GET', path, signal, refusal: notFound(reference) })
+  return openExport(engine, [reference], { path, query: platformQuery(engine, 'export', platform), signal })
 }
 
 /**
@@ -31,23 +30,32 @@ export async function exportImages(
   references: readonly string[],
   { platform, signal }: ExportOptions = {},
 ): Promise<Readable> {
-  return engine.open({
-    method: 'GET',
-    path: '/images/get',
-    query: {
-      names: references.map(engineName),
-      ...(platform ? { platform: platformQuery(engine, platform) } : {}),
-    },
-    signal,
-    refusal: notFound(references.join(', ')),
-  })
+  const query = { names: references.map(engineName), ...platformQuery(engine, 'export', platform) }
+  return openExport(engine, references, { path: '/images/get', query, signal })
 }
 
-function platformQuery(engine: EngineConnection, platform: Platform): string {
-  if (compareApiVersions(engine.apiVersion, PLATFORM_EXPORT_API) >= 0) return JSON.stringify(platform)
-  throw new ImgctlError(
-    'UNSUPPORTED',
-    `this engine (API ${engine.apiVersion}) cannot export ${formatPlatform(platform)} alone`,
-    { hint: 'Docker 28 and later can; or leave --platform away' },
+/** An engine answers 404 for an image that is not there, and for one whose content is not. */
+async function openExport(
+  engine: EngineConnection,
+  references: readonly string[],
+  call: Omit<EngineCall, 'method' | 'refusal'>,
+): Promise<Readable> {
+  const names = references.join(', ')
+  const refusal = (status: number, message: string) =>
+    status === 404 ? contentMissing(names, message) : undefined
+  try {
+    return await engine.open({ ...call, method: 'GET', refusal })
+  } catch (error) {
+    if (!isCode(error, 'BLOB_MISSING')) throw error
+    for (const reference of references) await inspectImage(engine, reference, call.signal)
+    throw error
+  }
+}
+
+function contentMissing(names: string, message: string): ImgctlError {
+  return new ImgctlError(
+    'BLOB_MISSING',
+    `the engine does not have all of ${makeVisible(names)}: ${makeVisible(message)}`,
+    { hint: `fetch what is missing: docker pull ${makeVisible(names)}` },
   )
 }

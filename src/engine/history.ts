@@ -1,9 +1,11 @@
 import { isDigest } from '../oci/digest.ts'
+import type { Platform } from '../oci/platform.ts'
 import type { EngineHistoryEntry } from '../ports/engine-transfer.ts'
 import type { EngineConnection } from './connection.ts'
 import { notFound } from './images.ts'
 import { asFields, numberAt, stringAt, stringsAt } from './json-fields.ts'
 import { engineName } from './names.ts'
+import { platformQuery } from './platforms.ts'
 
 /**
  * As EngineHistory.imageHistory.
@@ -13,9 +15,11 @@ export async function imageHistory(
   engine: EngineConnection,
   reference: string,
   signal?: AbortSignal,
+  platform?: Platform,
 ): Promise<EngineHistoryEntry[]> {
   const path = `/images/${engineName(reference)}/history`
-  const rows = await engine.json({ method: 'GET', path, signal, refusal: notFound(reference) })
+  const query = platformQuery(engine, 'history', platform)
+  const rows = await engine.json({ method: 'GET', path, query, signal, refusal: notFound(reference) })
   return Array.isArray(rows) ? rows.map(readEntry) : []
 }
 

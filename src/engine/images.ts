@@ -8,6 +8,7 @@ import { imageList } from './image-list.ts'
 import { asFields, type Fields, numberAt, stringAt, stringsAt } from './json-fields.ts'
 import { engineName, familiarTag } from './names.ts'
 import { nearNames } from './near-names.ts'
+import { betterVariant, platformQuery, readVariants, takesPlatform, tellsManifests } from './platforms.ts'
 
 /** How an engine with containerd's image store names it in DriverStatus (`docker info`). */
 const CONTAINERD_STORE = 'io.containerd.snapshotter.v1'
@@ -39,7 +40,7 @@ function isContainerdStore(info: Fields): boolean {
 }
 
 /**
- * An image by name, name@digest, id or short id.
+ * An image by name, name@digest, id or short id; as EngineImages.inspectImage.
  *
  * @throws ImgctlError NAME_INVALID; IMAGE_NOT_FOUND with the names that may have been meant
  */
@@ -47,16 +48,30 @@ export async function inspectImage(
   engine: EngineConnection,
   reference: string,
   signal?: AbortSignal,
+  platforms: readonly Platform[] = [],
 ): Promise<EngineImage> {
-  const path = `/images/${engineName(reference)}/json`
   try {
-    return readImage(
-      asFields(await engine.json({ method: 'GET', path, signal, refusal: notFound(reference) })),
-    )
+    const manifests = tellsManifests(engine) ? { manifests: '1' } : {}
+    const image = readImage(await inspect(engine, reference, manifests, signal))
+    const better = takesPlatform(engine, 'inspect') ? betterVariant(image, platforms) : undefined
+    if (better === undefined) return image
+    const query = platformQuery(engine, 'inspect', better.platform)
+    return { ...readImage(await inspect(engine, reference, query, signal)), variants: image.variants }
   } catch (error) {
     if (!(error instanceof ImgctlError) || error.code !== 'IMAGE_NOT_FOUND') throw error
     throw imageNotFound(reference, nearNames(reference, await knownNames(engine, signal)))
   }
+}
+
+/** The engine's own words. @throws ImgctlError IMAGE_NOT_FOUND */
+export async function inspect(
+  engine: EngineConnection,
+  reference: string,
+  query: Readonly<Record<string, string>>,
+  signal: AbortSignal | undefined,
+): Promise<Fields> {
+  const path = `/images/${engineName(reference)}/json`
+  return asFields(await engine.json({ method: 'GET', path, query, signal, refusal: notFound(reference) }))
 }
 
 /** For calls that answer 404 when the image is not there. */
@@ -94,6 +109,7 @@ export function readImage(image: Fields): EngineImage {
   return {
     id: readDigest(stringAt(image, 'Id')),
     platform: readPlatform(image),
+    variants: readVariants(image),
     size: numberAt(image, 'Size') ?? 0,
     repoTags: stringsAt(image, 'RepoTags'),
     diffIDs: stringsAt(asFields(image['RootFS']), 'Layers').map(readDigest),

@@ -6,6 +6,7 @@ import { asFields, stringAt } from './json-fields.ts'
 import { readProgress } from './layer-progress.ts'
 import { splitTarget } from './names.ts'
 import { type EngineEvent, readEvents } from './ndjson.ts'
+import { platformQuery } from './platforms.ts'
 import { pushFailure } from './push-failure.ts'
 import { encodeAuth } from './registry-auth.ts'
 
@@ -20,7 +21,7 @@ export async function pushImage(
   engine: EngineConnection,
   target: string,
   auth: EngineAuth | undefined,
-  { secure, signal, onProgress }: PushOptions,
+  { secure, platform, signal, onProgress }: PushOptions,
 ): Promise<{ readonly digest: Digest }> {
   const { repository, tag } = splitTarget(target)
   const registry = repository.slice(0, repository.indexOf('/'))
@@ -28,7 +29,11 @@ export async function pushImage(
     method: 'POST',
     path: `/images/${repository}/push`,
     // Docker decides by its own list of insecure registries and ignores tlsVerify; Podman needs it.
-    query: { tag, ...(secure === false ? { tlsVerify: 'false' } : {}) },
+    query: {
+      tag,
+      ...(secure === false ? { tlsVerify: 'false' } : {}),
+      ...platformQuery(engine, 'push', platform),
+    },
     registryAuth: encodeAuth(auth),
     signal,
     refusal: (_status, message) => pushFailure(registry, message),

@@ -1,4 +1,5 @@
 import type { Digest } from '../oci/digest.ts'
+import type { Platform } from '../oci/platform.ts'
 
 /** An image as the engine lists it. Names are in docker's short form: `app:1`, `localhost/app:1`. */
 export interface ListedImage {
@@ -39,8 +40,17 @@ export interface EngineContainer {
 export interface EngineCatalog {
   /** The newest first. @throws ImgctlError IMAGE_NOT_FOUND for `before` and `since` */
   listImages(query: CatalogQuery, signal?: AbortSignal): Promise<ListedImage[]>
-  /** All that the engine says of an image, in its own words. @throws ImgctlError IMAGE_NOT_FOUND, NAME_INVALID */
-  describeImage(reference: string, signal?: AbortSignal): Promise<Readonly<Record<string, unknown>>>
+  /**
+   * All that the engine says of an image, in its own words.
+   *
+   * @param platform one of an index; without it the engine's own choice
+   * @throws ImgctlError IMAGE_NOT_FOUND, NAME_INVALID; UNSUPPORTED when the engine cannot choose a platform
+   */
+  describeImage(
+    reference: string,
+    signal?: AbortSignal,
+    platform?: Platform,
+  ): Promise<Readonly<Record<string, unknown>>>
 }
 
 export interface EngineContainers {

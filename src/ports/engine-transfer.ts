@@ -8,7 +8,7 @@ export interface EngineExports {
    * engine's request.
    *
    * @param platform one of an image of several; without it what the engine has
-   * @throws ImgctlError IMAGE_NOT_FOUND; UNSUPPORTED when the engine cannot choose a platform
+   * @throws ImgctlError IMAGE_NOT_FOUND; BLOB_MISSING when content of an image is not here; UNSUPPORTED when the engine cannot choose a platform
    */
   exportImages(
     references: readonly string[],
@@ -44,6 +44,11 @@ export interface EngineHistoryEntry {
 }
 
 export interface EngineHistory {
-  /** Newest first. @throws ImgctlError IMAGE_NOT_FOUND */
-  imageHistory(reference: string, signal?: AbortSignal): Promise<EngineHistoryEntry[]>
+  /**
+   * Newest first.
+   *
+   * @param platform one of an index; without it the engine's own choice
+   * @throws ImgctlError IMAGE_NOT_FOUND; UNSUPPORTED when the engine cannot choose a platform
+   */
+  imageHistory(reference: string, signal?: AbortSignal, platform?: Platform): Promise<EngineHistoryEntry[]>
 }

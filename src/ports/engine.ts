@@ -32,11 +32,22 @@ export interface EngineInfo {
   readonly host: string
 }
 
-/** An image as the engine describes it, for the platform that its inspect answers. */
+/** One platform of an index, as the engine knows it. */
+export interface EngineVariant {
+  readonly platform: Platform
+  /** Of its manifest. */
+  readonly digest: Digest
+  /** False: the index names it, and its content was never pulled. */
+  readonly isPresent: boolean
+}
+
+/** An image as the engine describes it, for one platform. */
 export interface EngineImage {
   /** Of the config on the classic store and in Podman; of the manifest or index on the containerd store. */
   readonly id: Digest
   readonly platform: Platform
+  /** Of an index: its platforms, without attestations. None for an image of one platform, or where no engine tells. */
+  readonly variants: readonly EngineVariant[]
   /** Bytes as the engine counts them: unpacked layers; on the containerd store the compressed content. */
   readonly size: number
   readonly repoTags: readonly string[]
@@ -58,13 +69,23 @@ export interface EngineLayerProgress {
 
 export interface EngineImages {
   info(signal?: AbortSignal): Promise<EngineInfo>
-  /** @throws ImgctlError IMAGE_NOT_FOUND, ENGINE_UNREACHABLE, ENGINE_ERROR */
-  inspectImage(reference: string, signal?: AbortSignal): Promise<EngineImage>
+  /**
+   * @param platforms of an index, the first of them whose content is here is described; the engine's own choice when
+   *   none is, or the engine cannot choose. So the answer's platform is to be looked at.
+   * @throws ImgctlError IMAGE_NOT_FOUND, ENGINE_UNREACHABLE, ENGINE_ERROR
+   */
+  inspectImage(reference: string, signal?: AbortSignal, platforms?: readonly Platform[]): Promise<EngineImage>
 }
 
 export interface EngineExport {
-  /** The docker-save archive (tar) of one image. Destroying the stream aborts the engine's request. */
-  exportImage(reference: string, signal?: AbortSignal): Promise<Readable>
+  /**
+   * The docker-save archive (tar) of one image. Destroying the stream aborts the engine's request.
+   *
+   * @param platform one of an index; without it what the engine has
+   * @throws ImgctlError IMAGE_NOT_FOUND; BLOB_MISSING when content of the image is not here; UNSUPPORTED when the
+   *   engine cannot choose a platform
+   */
+  exportImage(reference: string, signal?: AbortSignal, platform?: Platform): Promise<Readable>
 }
 
 export interface EnginePush {
@@ -90,6 +111,8 @@ export interface EnginePush {
     options: {
       /** false: the registry speaks plain HTTP. Docker engines decide that themselves; Podman is told. */
       readonly secure?: boolean
+      /** Of an index: only this one goes, as an image of its own. UNSUPPORTED where the engine cannot. */
+      readonly platform?: Platform
       readonly signal?: AbortSignal
       readonly onProgress?: (progress: EngineLayerProgress) => void
     },

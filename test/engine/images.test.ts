@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import { json, scriptedEngine } from './scripted-engine.ts'
 
@@ -24,6 +25,7 @@ describe('an image', () => {
       id: ID,
       platform: { os: 'linux', architecture: 'arm64' },
       size: 42,
+      variants: [],
       repoTags: ['app:1'],
       diffIDs: [LAYER],
       entrypoint: ['/app'],
@@ -82,9 +84,101 @@ describe('an image that is not there', () => {
   })
 
   test('cannot be exported', async () => {
-    const answers = { 'GET /images/app:1/get': json({ message: 'reference does not exist' }, 404) }
+    const absent = json({ message: 'reference does not exist' }, 404)
+    const answers = {
+      'GET /images/app:1/get': absent,
+      'GET /images/app:1/json': absent,
+      'GET /images/json': json([]),
+    }
     const { engine } = await scriptedEngine({ answers })
     await expect(engine.exportImage('app:1')).rejects.toMatchObject({ code: 'IMAGE_NOT_FOUND' })
+  })
+
+  test('in part cannot be exported either, and that is said', async () => {
+    const message = 'NotFound: content digest sha256:ddb3: not found'
+    const answers = {
+      'GET /images/app:1/get': json({ message }, 404),
+      'GET /images/app:1/json': json({ Id: ID }),
+    }
+    const { engine } = await scriptedEngine({ answers })
+    await expect(engine.exportImage('app:1')).rejects.toMatchObject({
+      code: 'BLOB_MISSING',
+      exitCode: 5,
+      message: `the engine does not have all of app:1: ${message}`,
+    })
+  })
+})
+
+describe('a platform of an index', () => {
+  const AMD64 = { os: 'linux', architecture: 'amd64' }
+  const ARM64 = { os: 'linux', architecture: 'arm64' }
+  const [AMD_DIGEST, ARM_DIGEST] = [`sha256:${'1'.repeat(64)}`, `sha256:${'2'.repeat(64)}`]
+  const manifest = (ID: string, Platform: object, Available: boolean) => {
+    return { ID, Kind: 'image', Available, ImageData: { Platform } }
+  }
+  const index = (hasArm: boolean) => ({
+    ...{ Id: ID, Os: 'linux', Architecture: 'amd64' },
+    Descriptor: { mediaType: 'application/vnd.oci.image.index.v1+json' },
+    Manifests: [
+      manifest(AMD_DIGEST!, AMD64, true),
+      manifest(ARM_DIGEST!, ARM64, hasArm),
+      { ID: ID, Kind: 'attestation', Available: true, AttestationData: { For: AMD_DIGEST } },
+      { ID: 'nonsense', Kind: 'image', Available: true, ImageData: { Platform: ARM64 } },
+      null,
+    ],
+  })
+  const inspect = (hasArm: boolean) => ({
+    'GET /images/app:1/json': (request: IncomingMessage, response: ServerResponse) => {
+      const platform = new URL(request.url!, 'http://engine').searchParams.get('platform')
+      const chosen = platform === null ? index(hasArm) : { Id: ID, Os: 'linux', Architecture: 'arm64' }
+      response.end(JSON.stringify(chosen))
+    },
+  })
+  const ping = { 'api-version': '1.51' }
+
+  test('is described when its content is here', async () => {
+    const { engine, requests } = await scriptedEngine({ ping, answers: inspect(true) })
+    const image = await engine.inspectImage('app:1', undefined, [ARM64])
+    expect(image).toMatchObject({
+      platform: ARM64,
+      variants: [
+        { platform: AMD64, digest: AMD_DIGEST, isPresent: true },
+        { platform: ARM64, digest: ARM_DIGEST, isPresent: true },
+      ],
+    })
+    expect(image.variants).toHaveLength(2)
+    expect(requests.at(-1)).toContain(`platform=${encodeURIComponent(JSON.stringify(ARM64))}`)
+  })
+
+  test('is not asked for when it is not, or when it is the own one of the engine', async () => {
+    const { engine, requests } = await scriptedEngine({ ping, answers: inspect(false) })
+    const image = await engine.inspectImage('app:1', undefined, [ARM64])
+    expect(image).toMatchObject({ platform: AMD64, variants: [{}, { platform: ARM64, isPresent: false }] })
+    expect(await engine.inspectImage('app:1', undefined, [AMD64, ARM64])).toMatchObject({ platform: AMD64 })
+    expect(requests).toHaveLength(3)
+  })
+
+  test('an engine without the parameters is not sent them, and what needs them is refused', async () => {
+    const answers = { 'GET /images/app:1/json': json({ Id: ID, Os: 'linux', Architecture: 'amd64' }) }
+    const { engine, requests } = await scriptedEngine({ ping: { 'api-version': '1.45' }, answers })
+    expect(await engine.inspectImage('app:1', undefined, [ARM64])).toMatchObject({
+      platform: AMD64,
+      variants: [],
+    })
+    const calls = [
+      () => engine.exportImage('app:1', undefined, ARM64),
+      () => engine.exportImages(['app:1'], { platform: ARM64 }),
+      () => engine.imageHistory('app:1', undefined, ARM64),
+      () => engine.describeImage('app:1', undefined, ARM64),
+      () => engine.pushImage('registry.example/app:1', undefined, { platform: ARM64 }),
+    ]
+    for (const call of calls) {
+      await expect(call()).rejects.toMatchObject({
+        code: 'UNSUPPORTED',
+        message: expect.stringContaining('linux/arm64'),
+      })
+    }
+    expect(requests.filter((request) => request.includes('platform'))).toEqual([])
   })
 })
 

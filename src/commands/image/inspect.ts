@@ -1,14 +1,18 @@
 import type { CommandContext } from '../../cli/context.ts'
 import type { Image } from '../../contract/image.ts'
 import { ImgctlError } from '../../errors/error.ts'
+import type { Platform } from '../../oci/platform.ts'
 import { describeArchive } from '../../operations/describe-archive.ts'
+import { describeLocal } from '../../operations/describe-local.ts'
 import { parseArgument } from '../../operations/push/target.ts'
+import type { EngineImages } from '../../ports/engine.ts'
 import type { EngineCatalog } from '../../ports/engine-catalog.ts'
 import { printRecords } from '../../terminal/records.ts'
 import { defineCommand } from '../command.ts'
 import { ENGINE_FLAGS, ENGINE_OPTIONS, type EngineOptionValues, engineChoice } from '../options/engine.ts'
 import { flag, several, text } from '../options/kinds.ts'
 import { format } from '../options/output.ts'
+import { platform } from '../options/platform.ts'
 import { assertUnset } from '../options/unset.ts'
 import { DESCRIBED } from '../views/described-image.ts'
 import { imageRecord, imageView } from '../views/image-record.ts'
@@ -22,6 +26,7 @@ export default defineCommand({
   options: {
     remote: flag('--remote', 'images on the server'),
     image: text('--image <name>', 'only this image of an archive: a name, an id, or @0, @1 ...'),
+    platform: platform('which one of an image for several platforms'),
     ...ENGINE_OPTIONS,
     format: format('json'),
   },
@@ -33,7 +38,11 @@ export default defineCommand({
   async run({ args, options }, context) {
     const { streams } = context
     if (options.remote) {
-      assertUnset(options, { image: '--image', ...ENGINE_FLAGS }, 'is for images that are here, not --remote')
+      assertUnset(
+        options,
+        { image: '--image', platform: '--platform', ...ENGINE_FLAGS },
+        'is for images that are here, not --remote',
+      )
       return printRecords(
         streams.stdout,
         await remoteImages(args.images, context),
@@ -53,22 +62,27 @@ async function remoteImages(names: readonly string[], { server, signal }: Comman
   return images.map(imageRecord)
 }
 
+interface DescribeOptions extends EngineOptionValues {
+  readonly image: string | undefined
+  readonly platform: Platform | undefined
+}
+
 async function describeAll(
   names: readonly string[],
-  { image, ...engines }: EngineOptionValues & { readonly image: string | undefined },
+  { image, platform, ...engines }: DescribeOptions,
   { engine, signal }: CommandContext,
 ): Promise<Readonly<Record<string, unknown>>[]> {
-  let opened: EngineCatalog | undefined
+  let opened: (EngineCatalog & EngineImages) | undefined
   const described: Readonly<Record<string, unknown>>[] = []
   for (const name of names) {
     const argument = parseArgument(name)
     if (argument.kind === 'archive') {
-      described.push(...(await describeArchive(argument.path, image, undefined, signal)))
+      described.push(...(await describeArchive(argument.path, image, platform, signal)))
       continue
     }
     if (image !== undefined) throw new ImgctlError('USAGE', '--image chooses an image of an archive')
     opened ??= await engine(engineChoice(engines))
-    described.push(await opened.describeImage(argument.reference, signal))
+    described.push(await describeLocal(opened, argument.reference, platform, signal))
   }
   return described
 }

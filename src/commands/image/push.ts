@@ -38,6 +38,10 @@ export default defineCommand({
       "the folder to build from (default: the Dockerfile's); without --dockerfile the same as --docker-context",
     ),
     ...BUILD_OPTIONS,
+    platform: {
+      ...BUILD_OPTIONS.platform,
+      description: 'the platform to build for, or the one of an image that has several: linux/amd64',
+    },
     name,
     to: text('--to <reference>', 'push to this registry instead: registry.example/team/app:1.0'),
     image: text(
@@ -84,7 +88,7 @@ export default defineCommand({
       assertUnset(options, SERVER_ONLY, 'is for a push to the server, not --to')
       return pushTo(args.source, options.to, chosen, options, context)
     }
-    const { image, name, via = 'auto', dryRun, format, quiet } = options
+    const { image, platform, name, via = 'auto', dryRun, format, quiet } = options
     let engine: ReturnType<typeof context.engine> | undefined
     const shown = createProgress(quiet && options.progress === 'auto' ? 'none' : options.progress, streams)
     try {
@@ -104,6 +108,7 @@ export default defineCommand({
           source: args.source,
           ...(await builtFirst(options, context)),
           ...(image === undefined ? {} : { image }),
+          ...(platform === undefined ? {} : { platform }),
           ...(name === undefined ? {} : { name }),
           via,
           record: record(options),

@@ -1,5 +1,6 @@
 import type { CommandContext } from '../../cli/context.ts'
 import { ImgctlError } from '../../errors/error.ts'
+import type { Platform } from '../../oci/platform.ts'
 import type { Via } from '../../operations/push/plan.ts'
 import { pushToRegistry } from '../../operations/push/push-to-registry.ts'
 import type { EngineChoice } from '../../ports/engine.ts'
@@ -12,6 +13,7 @@ import { REGISTRY_PUSHED, registryPushRecord } from '../views/registry-push.ts'
 
 export interface PushToOptions {
   readonly image: string | undefined
+  readonly platform: Platform | undefined
   readonly via: Via | undefined
   readonly dryRun: boolean
   readonly format: Format
@@ -36,7 +38,7 @@ export async function pushTo(
 ): Promise<void> {
   if (source === undefined) throw new ImgctlError('USAGE', 'which image is to be pushed?')
   const { streams, signal } = context
-  const { image, via = 'auto', dryRun, format, quiet, digestFile, metadataFile } = options
+  const { image, platform, via = 'auto', dryRun, format, quiet, digestFile, metadataFile } = options
   let engine: ReturnType<typeof context.engine> | undefined
   const shown = createProgress(quiet && options.progress === 'auto' ? 'none' : options.progress, streams)
   try {
@@ -50,7 +52,14 @@ export async function pushTo(
         blobCache: await context.blobCache(),
         registryCredentials: context.registryCredentials,
       },
-      { source, to, via, dryRun, ...(image === undefined ? {} : { image }) },
+      {
+        source,
+        to,
+        via,
+        dryRun,
+        ...(image === undefined ? {} : { image }),
+        ...(platform ? { platform } : {}),
+      },
       pushView(shown, false),
       signal,
     )

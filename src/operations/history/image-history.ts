@@ -4,6 +4,7 @@ import { selectImage } from '../../archive/select-image.ts'
 import { LINUX_AMD64, type Platform } from '../../oci/platform.ts'
 import type { EngineImages } from '../../ports/engine.ts'
 import type { EngineHistory } from '../../ports/engine-transfer.ts'
+import { inspectFor, ownVariant } from '../engine-platform.ts'
 import { imagesFor } from '../load/choose-images.ts'
 import { parseArgument } from '../push/target.ts'
 import { openRemoteImage, type RemotePorts } from '../remote-image.ts'
@@ -39,10 +40,12 @@ export async function imageHistory(
   const argument = parseArgument(request.source)
   if (argument.kind === 'archive') return archiveHistory(argument.path, request, signal)
   const engine = await ports.engine()
-  const [{ diffIDs }, entries] = await Promise.all([
-    engine.inspectImage(argument.reference, signal),
-    engine.imageHistory(argument.reference, signal),
-  ])
+  const { reference } = argument
+  const image = request.platform
+    ? await inspectFor(engine, reference, request.platform, signal)
+    : await engine.inspectImage(reference, signal)
+  const entries = await engine.imageHistory(reference, signal, ownVariant(image)?.platform)
+  const { diffIDs } = image
   return stepsOfEngine(entries, diffIDs)
 }
 

@@ -26,12 +26,14 @@ export function archiveSource(title: string, archive: OpenedArchive, image: Arch
     title,
     engineReference: undefined,
     platform: image.platform,
+    variants: [],
+    enginePlatform: undefined,
     repoTags: image.repoTags,
     command: [...image.config.entrypoint, ...image.config.cmd],
     diffIDs: image.layers.map(({ diffID }) => diffID),
     size: image.layers.reduce((sum, { storedSize }) => sum + storedSize, 0),
     configDigest: image.configDigest,
-    manifestDigest: image.manifest?.digest,
+    manifestDigests: image.manifest ? [image.manifest.digest] : [],
     manifest: asIs ? image.manifest : undefined,
     async transferLayers(transfer, signal) {
       const distinct = [...new Map(layers.map((layer) => [layer.diffID!, layer])).values()]

@@ -46,6 +46,8 @@ export interface PushRequest {
   readonly build?: BuildChoice
   /** Which image of an archive that holds several. */
   readonly image?: string
+  /** Which platform of several, instead of the first that the server runs. */
+  readonly platform?: Platform
   /** The name on the server, when it is not the source's. */
   readonly name?: string
   readonly via: Via
@@ -99,7 +101,7 @@ export async function pushImage(
     : openNamed(run, accepted))
   try {
     const { title, platform } = source
-    checkPlatform(title, platform, await accepted())
+    checkPlatform(source, await accepted())
     onEvent({ type: 'source', title, name: formatImageName(name), platform: formatPlatform(platform) })
     const repository = await openTarget(run, name, (await config()).registry.secure)
     const result = await pushSource(run, source, name, repository)
@@ -120,7 +122,9 @@ async function openNamed(run: PushRun, accepted: () => Promise<readonly string[]
   const { ports, request, signal } = run
   const argument = parseArgument(request.source ?? '')
   checkName(request.name, argument)
-  const source = await openSource(argument, request.image, ports.engine, accepted, signal)
+  const platforms = async () =>
+    request.platform ? [request.platform] : (await accepted()).flatMap((text) => parsePlatform(text) ?? [])
+  const source = await openSource(argument, request.image, ports.engine, platforms, signal)
   try {
     return { source, name: targetName(request.name, typedReference(argument), source.repoTags) }
   } catch (error) {
@@ -137,7 +141,7 @@ async function buildNamed(run: PushRun, build: BuildChoice, config: ServerConfig
   const parsed = targetName(name, undefined, [])
   const platform = build.platform ?? parsePlatform(accepted[0] ?? '') ?? LINUX_AMD64
   const title = formatImageName(parsed)
-  checkPlatform(title, platform, accepted)
+  checkPlatform({ title, platform, variants: [], engineReference: undefined }, accepted)
   onEvent({ type: 'note', message: `building ${title}` })
   try {
     return { source: await buildInEngine(run, { ...build, platform }, title), name: parsed }

@@ -6,10 +6,12 @@ import { formatReference, parseReference, type Reference, referenceError } from 
 import type { Engine } from '../../ports/engine.ts'
 import type { Repository } from '../../ports/registry.ts'
 import type { RegistryCredentialsSource } from '../../ports/registry-credentials.ts'
+import { inspectFor } from '../engine-platform.ts'
 import type { PushEvent } from './events.ts'
 import { openSource } from './open-source.ts'
 import { type PushPlan, planPush, type Via } from './plan.ts'
 import type { PushPorts } from './push-image.ts'
+import type { ImageSource } from './source.ts'
 import { parseArgument } from './target.ts'
 import type { TransferJob } from './transfer.ts'
 import { transferDirect } from './transport-direct.ts'
@@ -23,6 +25,8 @@ export interface RegistryPushRequest {
   /** An image of the engine, an archive's path, or `oci:DIR`. */
   readonly source: string
   readonly image?: string
+  /** Which platform of several; without it an engine pushes an index as it is. */
+  readonly platform?: Platform
   /** Where it goes: `registry.example/team/app:1.0`, or `team/app:1.0` on Docker Hub. */
   readonly to: string
   readonly via: Via
@@ -56,10 +60,7 @@ export async function pushToRegistry(
 ): Promise<RegistryPushResult> {
   onEvent({ type: 'phase', phase: 'prepare' })
   const reference = targetReference(request.to)
-  const argument = parseArgument(request.source)
-  // Of an archive for several platforms, the one that servers run.
-  const wanted = async () => [formatPlatform(LINUX_AMD64)]
-  const source = await openSource(argument, request.image, ports.engine, wanted, signal)
+  const source = await openChosen(ports, request, signal)
   try {
     const { title, platform } = source
     const name = formatReference(reference)
@@ -70,8 +71,9 @@ export async function pushToRegistry(
     const plan = await planPush(source, info, request.via, repository, ports.blobCache, signal)
     onEvent({ type: 'plan', plan })
     if (request.dryRun) return { plan, pushed: undefined }
+    noteWhatStays(source, request.platform, onEvent)
     const job = { source, plan, repository, cache: ports.blobCache, onEvent, signal }
-    const descriptor = await transfer(job, reference, request.via, ports.engine)
+    const descriptor = await transfer(job, reference, request, ports.engine)
     onEvent({ type: 'pushed', digest: descriptor.digest, size: descriptor.size })
     return { plan, pushed: { reference, platform, descriptor } }
   } catch (error) {
@@ -79,6 +81,41 @@ export async function pushToRegistry(
   } finally {
     await source.close()
   }
+}
+
+/**
+ * Of an archive for several platforms the one that servers run, of an engine's index the engine's own, unless one is
+ * chosen.
+ *
+ * @throws ImgctlError ARCH_MISMATCH
+ */
+async function openChosen(
+  { engine }: RegistryPushPorts,
+  { source, image, platform }: RegistryPushRequest,
+  signal: AbortSignal | undefined,
+): Promise<ImageSource> {
+  const argument = parseArgument(source)
+  if (platform && argument.kind === 'image')
+    await inspectFor(await engine(), argument.reference, platform, signal)
+  const platforms = async () => {
+    if (platform) return [platform]
+    return argument.kind === 'image' ? [] : [LINUX_AMD64]
+  }
+  return openSource(argument, image, engine, platforms, signal)
+}
+
+/** An engine pushes an index only with all that it names; else one of its images, in silence. */
+function noteWhatStays(
+  { title, platform, variants }: ImageSource,
+  chosen: Platform | undefined,
+  onEvent: (event: PushEvent) => void,
+): void {
+  const absent = variants
+    .filter(({ isPresent }) => !isPresent)
+    .map((variant) => formatPlatform(variant.platform))
+  if (chosen !== undefined || absent.length === 0) return
+  const message = `${title} is not whole here (${absent.join(', ')} was not pulled): ${formatPlatform(platform)} alone goes`
+  onEvent({ type: 'note', message })
 }
 
 /** These credentials are docker's to keep. */
@@ -119,14 +156,14 @@ async function openRepository(
 async function transfer(
   job: TransferJob,
   reference: Reference & { readonly tag: string },
-  via: Via,
+  { via, platform }: RegistryPushRequest,
   openEngine: () => Promise<Engine>,
 ): Promise<Descriptor> {
   if (job.plan.transport === 'engine') {
     const engine = await openEngine()
     const target = formatReference(reference)
     if (via === 'engine' || (await canPushTag(engine, job.source, target, job.signal))) {
-      return pushTagByEngine(job, engine, target)
+      return pushTagByEngine(job, engine, target, platform && job.source.enginePlatform)
     }
     job.onEvent({ type: 'note', message: `${target} is another image in the engine, sending it from here` })
   }

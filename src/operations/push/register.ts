@@ -27,7 +27,8 @@ export async function findSameImage(
   const descriptor = { mediaType, digest, size: bytes.length }
   const manifest = parseManifest(bytes, mediaType)
   const config = manifest.kind === 'manifest' ? manifest.config.digest : undefined
-  if (digest === source.manifestDigest || (config && config === source.configDigest)) return descriptor
+  const isSame = source.manifestDigests.includes(digest) || (config && config === source.configDigest)
+  if (isSame) return descriptor
   // A source that does not know its config (an engine with the containerd store) cannot tell: the server will.
   if (config && source.configDigest) throw nameTaken(image)
   return undefined

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import type { Digest } from '../../oci/digest.ts'
 import type { Descriptor, Manifest } from '../../oci/manifest.ts'
 import type { Platform } from '../../oci/platform.ts'
+import type { EngineVariant } from '../../ports/engine.ts'
 import type { LayerCompression } from './layer-encoder.ts'
 
 /** One layer as its source hands it out. */
@@ -47,6 +48,10 @@ export interface ImageSource {
   /** What the engine knows it by; undefined for archives and layouts. */
   readonly engineReference: string | undefined
   readonly platform: Platform
+  /** What else the engine's index holds; none for an image of one platform, archives and layouts. */
+  readonly variants: readonly EngineVariant[]
+  /** Of an engine's index: what the engine is to be asked for, so that this platform alone goes. */
+  readonly enginePlatform: Platform | undefined
   readonly repoTags: readonly string[]
   /** What a container of it runs: entrypoint, then command. */
   readonly command: readonly string[]
@@ -55,8 +60,8 @@ export interface ImageSource {
   readonly size: number
   /** Identifies the image's content; undefined when only its manifest's digest is known before a transfer. */
   readonly configDigest: Digest | undefined
-  /** The digest that a registry may already know the image by. */
-  readonly manifestDigest: Digest | undefined
+  /** The digests that a registry may already know the image by. */
+  readonly manifestDigests: readonly Digest[]
   /** Known before a transfer for archives only. */
   readonly manifest: SourceManifest | undefined
   /**

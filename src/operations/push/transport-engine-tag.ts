@@ -1,5 +1,6 @@
 import { isCode } from '../../errors/error.ts'
 import type { Descriptor } from '../../oci/manifest.ts'
+import type { Platform } from '../../oci/platform.ts'
 import type { EngineImages, EnginePush } from '../../ports/engine.ts'
 import type { ImageSource } from './source.ts'
 import type { TransferJob } from './transfer.ts'
@@ -24,6 +25,7 @@ export async function pushTagByEngine(
   job: TransferJob,
   engine: EnginePush & EngineImages,
   target: string,
+  platform?: Platform,
 ): Promise<Descriptor> {
   const { source, repository, onEvent, signal } = job
   const { host, credentials, secure } = repository.location
@@ -33,6 +35,7 @@ export async function pushTagByEngine(
     if (!hadIt) await engine.tagImage(source.title, target, signal)
     const { digest } = await engine.pushImage(target, credentials && { ...credentials, registry: host }, {
       secure,
+      ...(platform ? { platform } : {}),
       onProgress: (progress) => onEvent(layerEvent(progress)),
       ...(signal ? { signal } : {}),
     })

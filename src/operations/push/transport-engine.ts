@@ -29,6 +29,7 @@ export async function transferByEngine(job: TransferJob, engine: EnginePush): Pr
     const auth = credentials && { ...credentials, registry: host }
     const { digest } = await engine.pushImage(target, auth, {
       secure,
+      ...(source.enginePlatform ? { platform: source.enginePlatform } : {}),
       onProgress: (progress) => onEvent(layerEvent(progress)),
       ...(signal ? { signal } : {}),
     })

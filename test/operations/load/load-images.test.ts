@@ -41,7 +41,7 @@ function takingEngine(store: EngineInfo['store'] = 'classic') {
     }),
     inspectImage: async (reference) => ({
       id: reference.startsWith('sha256:') ? (reference as `sha256:${string}`) : `sha256:${'0'.repeat(64)}`,
-      ...{ platform, size: 1, repoTags: [], diffIDs: [], entrypoint: [], cmd: [] },
+      ...{ platform, size: 1, repoTags: [], variants: [], diffIDs: [], entrypoint: [], cmd: [] },
     }),
     async loadImages(tar) {
       const chunks: Buffer[] = []

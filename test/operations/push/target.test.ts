@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { formatImageName } from '../../../src/oci/image-name.ts'
+import type { Platform } from '../../../src/oci/platform.ts'
 import { checkPlatform } from '../../../src/operations/push/platform-check.ts'
 import { parseArgument, targetName } from '../../../src/operations/push/target.ts'
+import type { EngineVariant } from '../../../src/ports/engine.ts'
 
 describe('the argument of push', () => {
   test.each([
@@ -49,17 +51,20 @@ describe('the name on the server', () => {
 })
 
 describe('the platform', () => {
+  const of = (title: string, platform: Platform, variants: EngineVariant[] = []) => {
+    return { title, platform, variants, engineReference: title }
+  }
   test.each([
     [{ os: 'linux', architecture: 'amd64' }],
     [{ os: 'linux', architecture: 'x86_64' }],
     [{ os: 'Linux', architecture: 'amd64', variant: 'v2' }],
   ])('%j runs on linux/amd64', (platform) => {
-    expect(() => checkPlatform('app:1', platform, ['linux/amd64'])).not.toThrow()
+    expect(() => checkPlatform(of('app:1', platform), ['linux/amd64'])).not.toThrow()
   })
 
   test('another one is refused in the words that users know, with the command that fixes it', () => {
     const platform = { os: 'linux', architecture: 'arm64' }
-    expect(() => checkPlatform('test-image:1.0', platform, ['linux/amd64'])).toThrow(
+    expect(() => checkPlatform(of('test-image:1.0', platform), ['linux/amd64'])).toThrow(
       expect.objectContaining({
         code: 'ARCH_MISMATCH',
         exitCode: 5,
@@ -72,8 +77,24 @@ describe('the platform', () => {
 
   test('a path is no tag to build', () => {
     const platform = { os: 'windows', architecture: 'amd64' }
-    expect(() => checkPlatform('./app.tar', platform, ['linux/amd64'])).toThrow(
+    expect(() => checkPlatform(of('./app.tar', platform), ['linux/amd64'])).toThrow(
       expect.objectContaining({ hint: 'docker buildx build --platform linux/amd64 -t NAME:TAG --load .' }),
+    )
+  })
+
+  test('of an index whose right platform was not pulled: the command that fetches it', () => {
+    const [arm, amd] = ['arm64', 'amd64'].map((architecture) => ({ os: 'linux', architecture }))
+    const digest = `sha256:${'a'.repeat(64)}` as const
+    const variants = [
+      { platform: amd!, digest, isPresent: false },
+      { platform: arm!, digest, isPresent: true },
+    ]
+    expect(() => checkPlatform(of('app:1.0', arm!, variants), ['linux/amd64'])).toThrow(
+      expect.objectContaining({
+        code: 'ARCH_MISMATCH',
+        message: expect.stringContaining('it is linux/arm64 here, the server runs linux/amd64'),
+        hint: 'docker pull --platform linux/amd64 app:1.0',
+      }),
     )
   })
 })

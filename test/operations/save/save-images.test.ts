@@ -40,6 +40,7 @@ function engine(body: () => Readable = () => Readable.from([exported])): SavingE
         platform,
         size: 7,
         repoTags: [],
+        variants: [],
         diffIDs: [],
         entrypoint: [],
         cmd: [],
