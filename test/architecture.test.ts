@@ -45,6 +45,7 @@ const ARROWS: Record<string, readonly string[]> = {
 const SERVER_ARROWS: Record<string, readonly string[]> = {
   http: ['registry', 'images', 'identity', 'content', 'store'],
   registry: ['content', 'identity', 'images', 'store'],
+  issuer: ['identity', 'store'],
   images: ['content', 'identity', 'store'],
   maintenance: ['content', 'identity', 'store'],
   identity: ['store'],

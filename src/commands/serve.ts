@@ -4,6 +4,7 @@ import { ImgctlError } from '../errors/error.ts'
 import { defineCommand } from './command.ts'
 import { data } from './options/data-folder.ts'
 import { choice, flag, integer, negation, text, texts } from './options/kinds.ts'
+import { permissionsOf } from './options/permissions.ts'
 
 const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
 /** Requests in flight are finished within 30 s; then the database is closed. */
@@ -26,6 +27,17 @@ Needs Node.js 22.13 or newer.`,
       '--allow-upstream <host[:port]>',
       'a registry that may be fetched from although its address is private',
     ),
+    oidcIssuer: text('--oidc-issuer <url>', 'take the logins of this issuer instead of having an own one'),
+    oidcClientId: text('--oidc-client-id <id>', 'the public native client of imgctl at that issuer'),
+    oidcAudience: text('--oidc-audience <audience>', 'what its access tokens for this server are made for'),
+    oidcDefaultPermissions: texts(
+      '--oidc-default-permission <permission>',
+      'what its users may do from their first login on; without it nothing (repeatable)',
+    ),
+    oidcAdmins: texts(
+      '--oidc-admin <subject|email>',
+      'who of its users is an administrator: by sub, or by verified e-mail address (repeatable)',
+    ),
     profile: negation('--no-profile', "do not store the first key as this user's profile"),
     logLevel: choice(
       '--log-level <level>',
@@ -42,11 +54,13 @@ Needs Node.js 22.13 or newer.`,
     const { signal, serverDataDir } = context
     const dataDir = resolve(options.data ?? serverDataDir)
     const { port, host, publicUrl, insecureHttp, allowUpstream, logLevel } = options
+    const oidc = externalIssuer(options)
     const server = await context.startServer({
       dataDir,
       insecureHttp,
       allowUpstream,
       publicUrl,
+      oidc,
       tls: tlsFiles(options.tlsCert, options.tlsKey),
       ...(port === undefined ? {} : { port }),
       ...(host === undefined ? {} : { host }),
@@ -73,7 +87,13 @@ async function greet(
   const { stderr } = context.streams
   const say = (text: string) => stderr.write(`${text}\n`)
   say(`imgctl ${context.version} serves ${stderr.style.bold(server.url)}, data in ${dataDir}`)
+  if (!server.canLogIn) {
+    say('Nobody can log in with a browser: give --public-url, the URL that browsers reach the server by')
+  }
   if (server.bootstrapKey === undefined) return
+  if (server.setupLink !== undefined) {
+    say(`Set the administrator's password within a day, by this link that works once: ${server.setupLink}`)
+  }
   say(`The administrator's API key, shown this once: ${stderr.style.bold(server.bootstrapKey)}`)
   if (!storeKey) return say(`Log in with it: imgctl login --server ${server.url}`)
   const profile = await context.storeLogin(server.url, server.bootstrapKey)
@@ -85,6 +105,29 @@ function tlsFiles(certFile: string | undefined, keyFile: string | undefined) {
   if (certFile !== undefined && keyFile !== undefined)
     return { certFile: resolve(certFile), keyFile: resolve(keyFile) }
   throw new ImgctlError('USAGE', '--tls-cert and --tls-key need each other')
+}
+
+function externalIssuer(options: {
+  readonly oidcIssuer: string | undefined
+  readonly oidcClientId: string | undefined
+  readonly oidcAudience: string | undefined
+  readonly oidcDefaultPermissions: readonly string[]
+  readonly oidcAdmins: readonly string[]
+}) {
+  const { oidcIssuer: issuer, oidcClientId: clientId, oidcAudience: audience } = options
+  const defaultPermissions = permissionsOf('--oidc-default-permission', options.oidcDefaultPermissions)
+  const admins = options.oidcAdmins
+  const given = [issuer, clientId, audience].filter((value) => value !== undefined)
+  if (given.length === 0 && defaultPermissions.length + admins.length === 0) return undefined
+  if (issuer === undefined || clientId === undefined || audience === undefined) {
+    throw new ImgctlError('USAGE', '--oidc-issuer, --oidc-client-id and --oidc-audience need each other')
+  }
+  if (defaultPermissions.includes('admin')) {
+    throw new ImgctlError('USAGE', '--oidc-default-permission does not take admin', {
+      hint: 'name the administrators with --oidc-admin',
+    })
+  }
+  return { issuer, clientId, audience, defaultPermissions, admins }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -1,8 +1,24 @@
 import type { Logger } from 'pino'
+import type { Permission } from '../contract/identity.ts'
 import type { Platform } from '../oci/platform.ts'
 import type { BlobStore } from './content/blob-store.ts'
+import type { AccessTokens } from './identity/access-tokens.ts'
 import type { ServerKeys } from './identity/keys.ts'
 import type { Db } from './store/database.ts'
+
+/** An issuer that is run by others: Auth0, Keycloak, Dex. */
+export interface ExternalIssuerSettings {
+  /** As in its tokens' `iss`, to the letter. */
+  readonly issuer: string
+  /** The public native client that imgctl is there. */
+  readonly clientId: string
+  /** What its access tokens for this server have in `aud`. */
+  readonly audience: string
+  /** What a user may do in the first organization from the first login on; empty: nothing. Never `admin`. */
+  readonly defaultPermissions: readonly Permission[]
+  /** The `sub`, or the verified e-mail address, of those who are administrators from their first login on. */
+  readonly admins: readonly string[]
+}
 
 /** What the person who runs the server chose; see `imgctl serve --help`. */
 export interface ServerSettings {
@@ -17,6 +33,8 @@ export interface ServerSettings {
   /** How clients reach the server, when that is not the address it listens on. No path. */
   readonly publicUrl: string | undefined
   readonly insecureHttp: boolean
+  /** Whose access tokens are taken; undefined: this server is the issuer itself. */
+  readonly oidc: ExternalIssuerSettings | undefined
   /** Hosts (`host` or `host:port`) that `image create` may fetch from although their address is not public. */
   readonly allowUpstream: readonly string[]
   /** What images must run on; the first is what an index is resolved to. */
@@ -39,6 +57,9 @@ export interface ServerContext {
   readonly db: Db
   readonly blobs: BlobStore
   readonly keys: ServerKeys
+  readonly accessTokens: AccessTokens
+  /** How browsers reach the server, without a path; undefined when that is not known: then nobody can log in. */
+  readonly origin: () => string | undefined
   readonly log: Logger
   /** Milliseconds since 1970; a test may hand in its own clock. */
   readonly now: () => number

@@ -39,7 +39,12 @@ export function openServerData(chosen: ChosenSettings, now: () => number = Date.
       await reading(async () => {})
       const closing = new Closing()
       try {
-        const parts = { now, log: createLog(settings.logLevel), wakeReconciler: () => {} }
+        const parts = {
+          now,
+          log: createLog(settings.logLevel),
+          wakeReconciler: () => {},
+          origin: () => undefined,
+        }
         return await cleanUp(await openContext(settings, parts, closing), { orphansToo: true })
       } catch (error) {
         if (!isCode(error, 'CONFLICT')) throw error

@@ -4,6 +4,7 @@ import type { ErrorCode } from '../errors/codes.ts'
 import { ImgctlError } from '../errors/error.ts'
 import type { ServerSettings } from './context.ts'
 import type { Connections } from './http/connections.ts'
+import { assertExternalIssuer } from './identity/external-tokens.ts'
 
 /** What a client may still need after the server was told to stop. */
 const DRAIN_MS = 30_000
@@ -16,13 +17,14 @@ const LOCALHOST = '127.0.0.1'
 const WILDCARDS: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' }
 
 /** @throws ImgctlError USAGE for settings that no server may start with */
-export function assertListenable({ host, port, tls, insecureHttp, publicUrl }: ServerSettings): void {
+export function assertListenable({ host, port, tls, insecureHttp, publicUrl, oidc }: ServerSettings): void {
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     throw new ImgctlError('USAGE', `${port} is not a port`, {
       hint: 'choose 1 to 65535, or 0 for a free one',
     })
   }
   if (publicUrl !== undefined) assertPublicUrl(publicUrl)
+  if (oidc) assertExternalIssuer(oidc)
   if (!tls && !insecureHttp && !LOOPBACK.test(host)) {
     throw new ImgctlError('USAGE', `${host} can be reached from other machines, and there is no TLS`, {
       hint: 'give --tls-cert and --tls-key, or --insecure-http when a proxy in front does TLS',
@@ -49,6 +51,17 @@ export async function listen(
   const reachable = WILDCARDS[host] ?? host
   const name = reachable.includes(':') ? `[${reachable}]` : reachable
   return { port: bound, url: `${tls ? 'https' : 'http'}://${name}:${bound}` }
+}
+
+/**
+ * How browsers reach the server: its public URL, else the address that it listens on. Undefined when that is every
+ * address of the machine: which of them others use, nobody has said.
+ *
+ * @param url as listen answered
+ */
+export function originOf({ publicUrl, host }: ServerSettings, url: string): string | undefined {
+  if (publicUrl !== undefined) return new URL(publicUrl).origin
+  return host in WILDCARDS ? undefined : url
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Closing } from './closing.ts'
 import { openBlobStore } from './content/blob-store.ts'
 import type { ServerContext, ServerSettings } from './context.ts'
 import { openDatabaseIn, prepareDataFolder } from './data-folder.ts'
+import { createAccessTokens } from './identity/access-tokens.ts'
 import { openKeys } from './identity/keys.ts'
 import { lockFolder } from './store/folder-lock.ts'
 
@@ -14,7 +15,7 @@ import { lockFolder } from './store/folder-lock.ts'
  */
 export async function openContext(
   settings: ServerSettings,
-  parts: Pick<ServerContext, 'now' | 'wakeReconciler'> & { readonly log: Logger },
+  parts: Pick<ServerContext, 'now' | 'wakeReconciler' | 'origin'> & { readonly log: Logger },
   closing: Closing,
 ): Promise<ServerContext> {
   const { dataDir } = settings
@@ -24,5 +25,6 @@ export async function openContext(
   const db = await openDatabaseIn(dataDir)
   closing.add(() => db.destroy())
   const [keys, blobs] = await Promise.all([openKeys(dataDir, parts.now), openBlobStore(dataDir)])
-  return { settings, db, blobs, keys, ...parts }
+  const all = { settings, db, keys, ...parts }
+  return { ...all, blobs, accessTokens: createAccessTokens(all) }
 }

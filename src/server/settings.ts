@@ -17,6 +17,7 @@ export function serverSettings(chosen: ChosenSettings): ServerSettings {
     tls: undefined,
     publicUrl: undefined,
     insecureHttp: false,
+    oidc: undefined,
     allowUpstream: [],
     platforms: [LINUX_AMD64],
     limits: {

@@ -7,10 +7,14 @@ import { createApp } from './http/app.ts'
 import { principalOf } from './http/authentication.ts'
 import { Connections } from './http/connections.ts'
 import { bootstrap } from './identity/bootstrap.ts'
+import { issuerOf } from './identity/issuer.ts'
+import { removeOldLogins } from './identity/old-logins.ts'
 import { registryHostOf } from './identity/public-url.ts'
+import { noteServer, setupLinkOf } from './identity/server-facts.ts'
 import { startReconciler } from './images/reconciler.ts'
 import { imageRoutes, type RequestFacts } from './images/routes.ts'
-import { assertListenable, drain, listen } from './listen.ts'
+import { issuerRoutes } from './issuer/routes.ts'
+import { assertListenable, drain, listen, originOf } from './listen.ts'
 import { createLog } from './log.ts'
 import { openContext } from './open-context.ts'
 import { registryRoutes } from './registry/routes.ts'
@@ -22,6 +26,10 @@ export interface RunningServer {
   readonly context: ServerContext
   /** The first API key, at the first start only: show it now, it cannot be read again. */
   readonly bootstrapKey: string | undefined
+  /** Sets the administrator's password, once; at the first start only, and only where one can log in here. */
+  readonly setupLink: string | undefined
+  /** Whether it is known where browsers log in. */
+  readonly canLogIn: boolean
   /** Accepts nothing more, finishes the requests in flight (30 s at most), and gives the folder back. */
   close(): Promise<void>
 }
@@ -51,26 +59,38 @@ export async function startServer(settings: ServerSettings, parts: ServerParts =
 
 async function open(settings: ServerSettings, parts: ServerParts, closing: Closing): Promise<RunningServer> {
   let wake = () => {}
+  let origin: string | undefined
   const { log = createLog(settings.logLevel), now = Date.now } = parts
-  const context = await openContext(settings, { log, now, wakeReconciler: () => wake() }, closing)
+  const late = { wakeReconciler: () => wake(), origin: () => origin }
+  const context = await openContext(settings, { log, now, ...late }, closing)
   const app = await createApp(context, {
     api: [imageRoutes(context, requestFacts(context))],
     registry: registryRoutes(context),
+    issuer: settings.oidc ? undefined : issuerRoutes(context),
   })
   const reconciler = startReconciler(context)
   closing.add(() => reconciler.stop())
   wake = () => reconciler.wake()
-  const janitor = startJanitor(context)
+  const janitor = startJanitor(context, () => removeOldLogins(context))
   closing.add(() => janitor.stop())
   const control = await listenForControl(settings.dataDir, { collect: () => janitor.collectNow() }, log)
   if (control) closing.add(() => control.close())
   const connections = new Connections(app.server)
   closing.add(() => drain(app, connections))
   const address = await listen(app, settings)
-  // Last: the key's value would be lost if a later step failed.
-  const bootstrapKey = await bootstrap(context)
+  origin = originOf(settings, address.url)
+  await noteServer(context)
+  // Last: what it answers would be lost if a later step failed.
+  const first = await bootstrap(context)
   context.log.info({ url: address.url, dataDir: settings.dataDir }, 'ready')
-  return { ...address, context, bootstrapKey, close: () => closing.close() }
+  return {
+    ...address,
+    context,
+    bootstrapKey: first?.apiKey,
+    setupLink: first && setupLinkOf(context, first.setupToken),
+    canLogIn: issuerOf(context) !== undefined,
+    close: () => closing.close(),
+  }
 }
 
 /** What the image routes need of the HTTP layer, which imports them and not the other way round. */

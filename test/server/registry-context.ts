@@ -45,6 +45,7 @@ export async function testContext(settings: Partial<ServerSettings> = {}): Promi
       tls: undefined,
       publicUrl: undefined,
       insecureHttp: false,
+      oidc: undefined,
       allowUpstream: [],
       platforms: [{ os: 'linux', architecture: 'amd64' }],
       limits: {
@@ -61,6 +62,8 @@ export async function testContext(settings: Partial<ServerSettings> = {}): Promi
     keys: await openKeys(dataDir, now),
     log: pino({ level: 'silent' }),
     now,
+    accessTokens: { verify: async () => undefined },
+    origin: () => undefined,
     wakeReconciler: () => {
       wakes++
     },

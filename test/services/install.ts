@@ -24,6 +24,7 @@ const HOST_PARTS = {
   xz: { program: 'xz', package: 'xz-utils' },
   bzip2: { program: 'bzip2', package: 'bzip2' },
   curl: { program: 'curl', package: 'curl' },
+  chromium: { program: 'chromium', package: 'chromium' },
 } as const satisfies Record<string, { program: string; package: string }>
 
 export type PartName = keyof typeof HOST_PARTS | 'sid'

@@ -22,12 +22,18 @@ export interface Janitor {
   stop(): Promise<void>
 }
 
-/** Removes, now and then, what expired and what nothing needs. A round that fails is logged and tried again. */
-export function startJanitor(ctx: JanitorContext): Janitor {
+/**
+ * Removes, now and then, what expired and what nothing needs, and does what other parts have to clean up. A round
+ * that fails is logged and tried again.
+ */
+export function startJanitor(
+  ctx: JanitorContext,
+  alsoCleanUp: () => Promise<void> = async () => {},
+): Janitor {
   const stopping = new AbortController()
   const rounds = new KeyedLock()
   const round = (orphansToo: boolean) => rounds.run('round', () => cleanUp(ctx, { orphansToo }))
-  const done = run(ctx, round, stopping.signal)
+  const done = run(ctx, round, alsoCleanUp, stopping.signal)
   return {
     collectNow: () => round(true),
     async stop() {
@@ -40,6 +46,7 @@ export function startJanitor(ctx: JanitorContext): Janitor {
 async function run(
   ctx: JanitorContext,
   round: (orphansToo: boolean) => Promise<unknown>,
+  alsoCleanUp: () => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
   let orphansAt = Number.NEGATIVE_INFINITY
@@ -49,6 +56,7 @@ async function run(
     const orphansToo = ctx.now() - orphansAt >= ORPHANS_EVERY_MS
     try {
       await round(orphansToo)
+      await alsoCleanUp()
       if (orphansToo) orphansAt = ctx.now()
     } catch (error) {
       ctx.log.error({ err: error }, 'clean-up failed')

@@ -8,6 +8,7 @@ import fastify, {
   LogController,
 } from 'fastify'
 import type { ServerContext } from '../context.ts'
+import { ISSUER_PATH } from '../identity/issuer.ts'
 import { rewriteImageUrl } from '../images/image-url.ts'
 import { isRegistryUrl, replyAsRegistry } from '../registry/error-reply.ts'
 import { apiKeyRoutes } from './api-key-routes.ts'
@@ -31,6 +32,8 @@ export interface AppPlugins {
   readonly api: readonly FastifyPluginAsyncTypebox[]
   /** Mounted at /: `/v2/*` and the token endpoint; authenticates by itself, and its bodies are not read. */
   readonly registry: FastifyPluginAsyncTypebox
+  /** Mounted under /oidc: the issuer and its pages. */
+  readonly issuer?: FastifyPluginAsyncTypebox | undefined
 }
 
 /** Bodies under /api are small documents: bytes of images go to /v2. */
@@ -54,6 +57,16 @@ export async function createApp(ctx: ServerContext, plugins: AppPlugins): Promis
   await describeApi(app, ctx.settings)
   serveMetrics(app, ctx)
   await app.register(registryScope(plugins.registry, limits))
+  if (plugins.issuer) {
+    const { issuer } = plugins
+    await app.register(
+      async (scope) => {
+        scope.addHook('onRequest', limits.perAddress)
+        await scope.register(issuer)
+      },
+      { prefix: ISSUER_PATH },
+    )
+  }
   await app.register(apiScope(ctx, plugins.api, limits), { prefix: '/api' })
   return app
 }

@@ -1,50 +1,96 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { Permission } from '../../contract/identity.ts'
+import { API_KEY, type Permission } from '../../contract/identity.ts'
+import { ORGANIZATION_HEADER, ORGANIZATION_HEADER_DAYTONA } from '../../contract/server.ts'
 import { ImgctlError } from '../../errors/error.ts'
 import type { ServerContext } from '../context.ts'
-import { type Principal, principalOfApiKey, requirePermission } from '../identity/principal.ts'
+import type { TokenLogin } from '../identity/access-tokens.ts'
+import {
+  type Principal,
+  principalOfApiKey,
+  principalOfMember,
+  requirePermission,
+} from '../identity/principal.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Null on public routes. Handlers take it from `principalOf`. */
     principal: Principal | null
+    /** Who showed an access token; null for an API key and on public routes. */
+    tokenLogin: TokenLogin | null
   }
   interface FastifyContextConfig {
-    /** Answers without an API key. */
+    /** Answers without credentials. */
     public?: boolean
     /** Checked before the body is read. */
     permission?: Permission
+    /** Answers a token's user without asking which organization is meant. */
+    anyOrganization?: boolean
   }
 }
 
 /** RFC 6750, section 2.1; the scheme's case does not matter. */
 const BEARER = /^bearer +(\S+)$/i
-const HINT = "send 'Authorization: Bearer img_...'; imgctl login stores a key"
+const HINT = 'log in with imgctl login, or set IMGCTL_API_KEY'
 
-/** Every route of `app` and its plugins then needs an API key, unless its config says `public`. */
+/** Every route of `app` and its plugins then needs an API key or access token, unless its config says `public`. */
 export function authenticate(app: FastifyInstance, ctx: ServerContext): void {
   app.decorateRequest('principal', null)
+  app.decorateRequest('tokenLogin', null)
   app.addHook('onRequest', async (request) => {
     const { config } = request.routeOptions
     if (config.public) return
-    request.principal = await findPrincipal(ctx, request)
-    if (config.permission) requirePermission(request.principal, config.permission)
+    const value = bearerOf(request)
+    if (API_KEY.test(value)) request.principal = await principalOfKey(ctx, value)
+    else request.tokenLogin = await loginOfToken(ctx, value)
+    if (request.tokenLogin && !config.anyOrganization) {
+      request.principal = await principalInOrganization(ctx, request, request.tokenLogin)
+    }
+    if (config.permission) requirePermission(principalOf(request), config.permission)
   })
 }
 
 /** Who sent this request. */
 export function principalOf(request: FastifyRequest): Principal {
   if (request.principal) return request.principal
-  throw new ImgctlError('AUTH_REQUIRED', 'this needs an API key', { hint: HINT })
+  throw new ImgctlError('AUTH_REQUIRED', 'this needs a login', { hint: HINT })
 }
 
-async function findPrincipal(ctx: ServerContext, request: FastifyRequest): Promise<Principal> {
-  const { authorization } = request.headers
+function bearerOf({ headers }: FastifyRequest): string {
+  const { authorization } = headers
   if (authorization === undefined) {
-    throw new ImgctlError('AUTH_REQUIRED', 'this needs an API key', { hint: HINT })
+    throw new ImgctlError('AUTH_REQUIRED', 'this needs a login', { hint: HINT })
   }
-  const value = BEARER.exec(authorization)?.[1]
-  const principal = value === undefined ? undefined : await principalOfApiKey(ctx, value)
+  return BEARER.exec(authorization)?.[1] ?? ''
+}
+
+async function principalOfKey(ctx: ServerContext, value: string): Promise<Principal> {
+  const principal = await principalOfApiKey(ctx, value)
   if (principal) return principal
   throw new ImgctlError('AUTH_REQUIRED', 'the API key is wrong, revoked or expired', { hint: HINT })
+}
+
+async function loginOfToken(ctx: ServerContext, value: string): Promise<TokenLogin> {
+  const login = await ctx.accessTokens.verify(value)
+  if (login) return login
+  const message = 'these are no API key and no access token for this server, or they have ended'
+  throw new ImgctlError('AUTH_REQUIRED', message, { hint: HINT })
+}
+
+async function principalInOrganization(
+  ctx: ServerContext,
+  request: FastifyRequest,
+  login: TokenLogin,
+): Promise<Principal> {
+  const chosen = request.headers[ORGANIZATION_HEADER] ?? request.headers[ORGANIZATION_HEADER_DAYTONA]
+  const organization = typeof chosen === 'string' && chosen !== '' ? chosen : undefined
+  const principal = await principalOfMember(ctx, login, organization)
+  if (principal) return principal
+  if (organization !== undefined) {
+    throw new ImgctlError('NOT_FOUND', `you are in no organization ${JSON.stringify(organization)}`, {
+      hint: 'imgctl organization list shows yours',
+    })
+  }
+  throw new ImgctlError('FORBIDDEN', 'you are logged in, but in no organization', {
+    hint: 'who runs the server lets you in with: imgctl serve user grant',
+  })
 }

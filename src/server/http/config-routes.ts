@@ -3,6 +3,7 @@ import { ServerConfig } from '../../contract/server.ts'
 import { MAX_MANIFEST_BYTES } from '../../oci/manifest.ts'
 import { formatPlatform } from '../../oci/platform.ts'
 import type { ServerContext } from '../context.ts'
+import { issuerOf } from '../identity/issuer.ts'
 import { publicUrlOf, registryHostOf } from '../identity/public-url.ts'
 
 export function configRoutes(ctx: ServerContext): FastifyPluginAsyncTypebox {
@@ -21,7 +22,7 @@ export function configRoutes(ctx: ServerContext): FastifyPluginAsyncTypebox {
           host: registryHostOf(ctx, request),
           secure: publicUrlOf(ctx, request).startsWith('https:'),
         },
-        oidc: null,
+        oidc: issuerOf(ctx) ?? null,
         platforms: platforms.map(formatPlatform),
         limits: {
           imageBytes: limits.imageBytes,

@@ -78,8 +78,8 @@ export function notFound(request: FastifyRequest): never {
 }
 
 /** The path without the query, which may hold a secret. */
-export function pathOf(request: Pick<FastifyRequest, 'url'>): string {
-  return request.url.split('?', 1)[0] ?? ''
+export function pathOf(request: Pick<FastifyRequest, 'originalUrl'>): string {
+  return request.originalUrl.split('?', 1)[0] ?? ''
 }
 
 function errorBody(error: ImgctlError, request: FastifyRequest): ApiError {

@@ -14,8 +14,11 @@ export function meRoutes(ctx: ServerContext): FastifyPluginAsyncTypebox {
     )
     app.get(
       '/organizations',
-      { schema: { summary: 'The organizations one can reach', response: { 200: Type.Array(Organization) } } },
-      (request) => reachableOrganizations(ctx, principalOf(request)),
+      {
+        config: { anyOrganization: true },
+        schema: { summary: 'The organizations one can reach', response: { 200: Type.Array(Organization) } },
+      },
+      (request) => reachableOrganizations(ctx, request.tokenLogin ?? principalOf(request)),
     )
   }
 }

@@ -8,7 +8,7 @@ const WINDOW_MS = 60_000
 export interface RateLimits {
   /** Counts a request against its address. @throws ImgctlError RATE_LIMITED with retryAfter */
   readonly perAddress: (request: FastifyRequest) => Promise<void>
-  /** Counts a request against its API key; nothing for a request without one. @throws as perAddress */
+  /** Counts a request against its API key, or its token's user; nothing for a request without. @throws as perAddress */
   readonly perKey: (request: FastifyRequest) => Promise<void>
 }
 
@@ -24,14 +24,18 @@ export async function createRateLimits(
   })
   const key = app.createRateLimit({
     max: requestsPerMinute.key,
-    keyGenerator: (request) => request.principal?.keyId ?? '',
+    keyGenerator: (request) => keyOf(request) ?? '',
   })
   return {
     perAddress: async (request) => assertAllowed(await address(request)),
     perKey: async (request) => {
-      if (request.principal?.keyId) assertAllowed(await key(request))
+      if (keyOf(request) !== undefined) assertAllowed(await key(request))
     },
   }
+}
+
+function keyOf({ principal, tokenLogin }: FastifyRequest): string | undefined {
+  return principal?.keyId ?? tokenLogin?.userId
 }
 
 type Limit = Awaited<ReturnType<ReturnType<FastifyInstance['createRateLimit']>>>

@@ -1,5 +1,13 @@
 import type { FastifyInstance } from 'fastify'
+import type { Principal } from '../identity/principal.ts'
 import { pathOf } from './error-reply.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The path has a secret in it: the log and error bodies get the route instead. */
+    secretPath?: boolean
+  }
+}
 
 /** Log levels by how bad an answer is: a poll every second must not drown what matters. */
 const SERVER_FAULT = 500
@@ -15,15 +23,19 @@ export function logRequests(app: FastifyInstance): void {
   app.addHook('onResponse', async (request, reply) => {
     const line = {
       method: request.method,
-      path: pathOf(request),
+      path: request.routeOptions.config.secretPath ? request.routeOptions.url : pathOf(request),
       status: reply.statusCode,
       ms: Math.round(reply.elapsedTime),
       address: request.ip,
       ...(request.principal
-        ? { organization: request.principal.organizationSlug, key: request.principal.keyId }
+        ? { organization: request.principal.organizationSlug, ...whoOf(request.principal) }
         : {}),
     }
     if (reply.statusCode >= SERVER_FAULT) request.log.error(line, 'answered')
     else request.log.info(line, 'answered')
   })
+}
+
+function whoOf({ keyId, userId }: Principal) {
+  return keyId === null ? { user: userId } : { key: keyId }
 }

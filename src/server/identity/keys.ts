@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto'
 import { chmod, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exportJWK, generateKeyPair, importJWK, type JWK, jwtVerify, SignJWT } from 'jose'
@@ -15,6 +15,8 @@ export interface ServerKeys {
   seal(text: string): string
   /** @throws ImgctlError INTERNAL when `sealed` was not made with these keys. */
   unseal(sealed: string): string
+  /** A tag that only this server can make for `text`, base64url. `purpose` keeps the uses of tags apart. */
+  tag(purpose: string, text: string): string
 }
 
 /** Private: anyone who has this file can make tokens and read the stored registry passwords. */
@@ -69,8 +71,9 @@ export async function openKeys(dataDir: string, now: () => number = Date.now): P
   }
 }
 
-function sealer(key: Uint8Array): Pick<ServerKeys, 'seal' | 'unseal'> {
+function sealer(key: Uint8Array): Pick<ServerKeys, 'seal' | 'unseal' | 'tag'> {
   return {
+    tag: (purpose, text) => createHmac('sha256', key).update(`${purpose}\0${text}`).digest('base64url'),
     seal(text) {
       const nonce = randomBytes(NONCE_BYTES)
       const cipher = createCipheriv('aes-256-gcm', key, nonce)

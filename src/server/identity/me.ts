@@ -1,6 +1,7 @@
 import type { Me, Organization } from '../../contract/identity.ts'
 import type { ServerContext } from '../context.ts'
 import type { OrganizationTable } from '../store/schema.ts'
+import type { TokenLogin } from './access-tokens.ts'
 import type { Principal } from './principal.ts'
 
 /** The user, the organization and the permissions that a request speaks for. */
@@ -25,17 +26,23 @@ export async function describePrincipal(
   }
 }
 
-/** The organizations that the principal can reach: an API key reaches only its own. */
+/** An access token reaches all organizations of its user, the oldest first; an API key its own. */
 export async function reachableOrganizations(
   { db }: Pick<ServerContext, 'db'>,
-  principal: Principal,
+  who: Principal | TokenLogin,
 ): Promise<Organization[]> {
-  const rows = await db
+  const members = db
     .selectFrom('organizations')
-    .selectAll()
-    .where('id', '=', principal.organizationId)
-    .execute()
-  return rows.map(toOrganization)
+    .innerJoin('memberships', 'memberships.organizationId', 'organizations.id')
+    .innerJoin('users', 'users.id', 'memberships.userId')
+    .selectAll('organizations')
+    .where('users.id', '=', who.userId)
+    .where('users.disabledAt', 'is', null)
+    .orderBy('organizations.createdAt')
+    .orderBy('organizations.slug')
+  const reachable =
+    'organizationId' in who ? members.where('organizations.id', '=', who.organizationId) : members
+  return (await reachable.execute()).map(toOrganization)
 }
 
 function toOrganization({ id, slug, name, createdAt }: OrganizationTable): Organization {

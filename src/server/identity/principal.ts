@@ -13,6 +13,8 @@ export interface Principal {
   /** The API key that was used, when one was. */
   readonly keyId: string | null
   readonly keyName: string | null
+  /** The login at this server's own issuer that an access token came from. */
+  readonly grantId: string | null
 }
 
 /** A key that is used all the time must not mean a write per request. */
@@ -44,6 +46,44 @@ export async function principalOfKeyId(
   return row && !isExpired(row, ctx.now()) ? toPrincipal(row) : undefined
 }
 
+/**
+ * The user of an access token in one of their organizations: the one named by id or slug, else the first.
+ *
+ * @returns undefined when the user is gone, disabled, or no member there
+ */
+export async function principalOfMember(
+  { db }: Pick<ServerContext, 'db'>,
+  { userId, grantId }: { readonly userId: string; readonly grantId: string | null },
+  organization?: string,
+): Promise<Principal | undefined> {
+  const members = db
+    .selectFrom('memberships')
+    .innerJoin('organizations', 'organizations.id', 'memberships.organizationId')
+    .innerJoin('users', 'users.id', 'memberships.userId')
+    .select([
+      'organizations.id as organizationId',
+      'organizations.slug as organizationSlug',
+      'users.id as userId',
+      'users.name as userName',
+      'memberships.permissionsJson as memberPermissions',
+    ])
+    .where('users.id', '=', userId)
+    .where('users.disabledAt', 'is', null)
+    .orderBy('organizations.createdAt')
+    .orderBy('organizations.slug')
+  const named =
+    organization === undefined
+      ? members
+      : members.where(({ eb, or }) =>
+          or([eb('organizations.id', '=', organization), eb('organizations.slug', '=', organization)]),
+        )
+  const row = await named.executeTakeFirst()
+  if (!row) return undefined
+  const { memberPermissions, ...who } = row
+  const permissions = new Set(parsePermissions(memberPermissions))
+  return { ...who, permissions, keyId: null, keyName: null, grantId }
+}
+
 export function hasPermission(principal: Principal, permission: Permission): boolean {
   return principal.permissions.has(permission) || principal.permissions.has('admin')
 }
@@ -51,8 +91,13 @@ export function hasPermission(principal: Principal, permission: Permission): boo
 /** @throws ImgctlError FORBIDDEN naming the missing permission. `admin` implies every other. */
 export function requirePermission(principal: Principal, permission: Permission): void {
   if (hasPermission(principal, permission)) return
-  const who = principal.keyName === null ? 'you lack' : `the API key '${principal.keyName}' lacks`
-  throw new ImgctlError('FORBIDDEN', `${who} the permission ${permission}`, {
+  const { keyName, organizationSlug } = principal
+  if (keyName === null) {
+    throw new ImgctlError('FORBIDDEN', `you lack the permission ${permission} in ${organizationSlug}`, {
+      hint: 'ask for it who runs the server, or choose another organization',
+    })
+  }
+  throw new ImgctlError('FORBIDDEN', `the API key '${keyName}' lacks the permission ${permission}`, {
     hint: `use an API key that was created with ${permission}`,
   })
 }
@@ -88,6 +133,7 @@ function selectKeys({ db }: Pick<ServerContext, 'db'>) {
       'users.name as userName',
       'memberships.permissionsJson as memberPermissions',
     ])
+    .where('users.disabledAt', 'is', null)
 }
 
 function isExpired({ expiresAt }: Pick<KeyRow, 'expiresAt'>, now: number): boolean {
@@ -117,5 +163,6 @@ function toPrincipal(row: KeyRow): Principal {
     permissions: new Set(granted.filter((permission) => member.has('admin') || member.has(permission))),
     keyId: row.keyId,
     keyName: row.keyName,
+    grantId: null,
   }
 }

@@ -2,7 +2,8 @@ import type { Permission, PushAccess } from '../../contract/identity.ts'
 import { ImgctlError } from '../../errors/error.ts'
 import { PATH_COMPONENT } from '../../oci/reference.ts'
 import type { ServerContext } from '../context.ts'
-import { hasPermission, type Principal, principalOfKeyId, requirePermission } from './principal.ts'
+import { originOf, principalOfOrigin } from './origin.ts'
+import { hasPermission, type Principal, requirePermission } from './principal.ts'
 
 /** Long enough for a push over a slow line to begin each of its requests; a leaked secret is soon worthless. */
 const PUSH_ACCESS_SECONDS = 3600
@@ -28,9 +29,8 @@ export async function issuePushAccess(
   registryHost: string,
 ): Promise<PushAccess> {
   requirePermission(principal, 'write:images')
-  if (principal.keyId === null) throw new ImgctlError('FORBIDDEN', 'push access is given to API keys only')
   if (repository !== undefined) assertRepository(repository)
-  const claims = { use: USE, key: principal.keyId, ...(repository === undefined ? {} : { repository }) }
+  const claims = { use: USE, ...originOf(principal), ...(repository === undefined ? {} : { repository }) }
   return {
     username: USERNAME,
     secret: await ctx.keys.signToken(claims, PUSH_ACCESS_SECONDS),
@@ -42,16 +42,16 @@ export async function issuePushAccess(
 }
 
 /**
- * Who a push secret speaks for: the key's principal with push and pull at most. Undefined when the secret is
- * none, has expired, or its API key has been revoked.
+ * Who a push secret speaks for: its principal with push and pull at most. Undefined when the secret is
+ * none, has expired, or the API key or login behind it has ended.
  */
 export async function principalOfPushSecret(
   ctx: Pick<ServerContext, 'db' | 'keys' | 'now'>,
   secret: string,
 ): Promise<{ principal: Principal; repository?: string } | undefined> {
   const claims = await ctx.keys.verifyToken(secret)
-  if (claims?.['use'] !== USE || typeof claims['key'] !== 'string') return undefined
-  const owner = await principalOfKeyId(ctx, claims['key'])
+  if (claims?.['use'] !== USE) return undefined
+  const owner = await principalOfOrigin(ctx, claims)
   if (!owner) return undefined
   const permissions = new Set(PUSH_PERMISSIONS.filter((permission) => hasPermission(owner, permission)))
   const principal: Principal = { ...owner, permissions }

@@ -1,6 +1,7 @@
 import { API_KEY } from '../../contract/identity.ts'
 import type { ServerContext } from '../context.ts'
-import { hasPermission, type Principal, principalOfApiKey, principalOfKeyId } from '../identity/principal.ts'
+import { originOf, principalOfOrigin } from '../identity/origin.ts'
+import { hasPermission, type Principal, principalOfApiKey, principalOfMember } from '../identity/principal.ts'
 import { principalOfPushSecret } from '../identity/push-access.ts'
 import type { RepositoryName } from './target.ts'
 
@@ -45,8 +46,8 @@ export const TOKEN_SECONDS = 15 * 60
 const NEEDED = { pull: 'read:images', push: 'write:images', delete: 'delete:images' } as const
 
 /**
- * Who an `Authorization` header speaks for: Basic with an API key or push secret as password (the user name does
- * not count), or Bearer with one of these or a token of the token endpoint.
+ * Who an `Authorization` header speaks for: Basic with an API key, push secret or access token as password, or
+ * Bearer with one of these or a token of the token endpoint.
  *
  * @returns undefined when the credentials are not valid (any more)
  */
@@ -60,17 +61,18 @@ export async function identifyCaller(
     return (await callerOfToken(ctx, value)) ?? (await callerOfSecret(ctx, value))
   }
   const credentials = basicCredentials(authorization)
-  return credentials && callerOfSecret(ctx, credentials.password)
+  return credentials && callerOfSecret(ctx, credentials.password, credentials.username)
 }
 
-/** The caller of an API key or push secret. */
-export async function callerOfSecret(ctx: ServerContext, secret: string): Promise<Caller | undefined> {
-  if (API_KEY.test(secret)) {
-    const principal = await principalOfApiKey(ctx, secret)
-    return principal && { ...ANONYMOUS, principal, actions: allowedActions(principal), catalog: true }
-  }
+/** The caller of an API key, push secret or access token; what was sent as user name counts for the last alone. */
+export async function callerOfSecret(
+  ctx: ServerContext,
+  secret: string,
+  username?: string,
+): Promise<Caller | undefined> {
+  if (API_KEY.test(secret)) return callerFor(await principalOfApiKey(ctx, secret))
   const access = await principalOfPushSecret(ctx, secret)
-  if (!access) return undefined
+  if (!access) return callerFor(await principalOfAccessToken(ctx, secret, username))
   const { principal, repository } = access
   return {
     ...ANONYMOUS,
@@ -79,6 +81,22 @@ export async function callerOfSecret(ctx: ServerContext, secret: string): Promis
     onlyRepository: repository,
     catalog: true,
   }
+}
+
+function callerFor(principal: Principal | undefined): Caller | undefined {
+  return principal && { ...ANONYMOUS, principal, actions: allowedActions(principal), catalog: true }
+}
+
+/** A user name that is one of the user's organizations chooses it. */
+async function principalOfAccessToken(
+  ctx: ServerContext,
+  token: string,
+  username: string | undefined,
+): Promise<Principal | undefined> {
+  const login = await ctx.accessTokens.verify(token)
+  if (!login) return undefined
+  const chosen = username === undefined ? undefined : await principalOfMember(ctx, login, username)
+  return chosen ?? principalOfMember(ctx, login)
 }
 
 /** RFC 7617. Undefined when the header is no Basic credentials. */
@@ -93,7 +111,7 @@ export function basicCredentials(
 }
 
 /**
- * A token for 15 minutes that is good for `grants`, and dead as soon as the API key behind it is.
+ * A token for 15 minutes that is good for `grants`, and dead as soon as the API key or login behind it is.
  *
  * @param catalog whether it is good for the catalog too
  */
@@ -111,7 +129,7 @@ export function issueToken(
         ...grants.map(({ name, actions }) => ({ type: 'repository', name, actions })),
         ...(catalog ? [CATALOG_ACCESS] : []),
       ],
-      ...(principal ? { key: principal.keyId, may: [...actions] } : {}),
+      ...(principal ? { ...originOf(principal), may: [...actions] } : {}),
       ...(onlyRepository === undefined ? {} : { only: onlyRepository }),
     },
     TOKEN_SECONDS,
@@ -147,8 +165,8 @@ async function callerOfToken(ctx: ServerContext, token: string): Promise<Caller 
   const access = claims['access'] as readonly (Grant & { type: string })[]
   const grants = access.filter(({ type }) => type === 'repository')
   const catalog = access.some(({ type, name }) => type === 'registry' && name === 'catalog')
-  if (typeof claims['key'] !== 'string') return { ...ANONYMOUS, grants }
-  const principal = await principalOfKeyId(ctx, claims['key'])
+  if (!claims['may']) return { ...ANONYMOUS, grants }
+  const principal = await principalOfOrigin(ctx, claims)
   if (!principal) return undefined
   const may = claims['may'] as readonly Action[]
   const actions = new Set([...allowedActions(principal)].filter((action) => may.includes(action)))

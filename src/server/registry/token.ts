@@ -47,7 +47,7 @@ export function tokenRoutes(app: FastifyInstance, ctx: ServerContext): void {
     if (!(request.body instanceof URLSearchParams)) throw invalid('the body is not a form')
     const form = request.body
     const secret = secretOfForm(form)
-    const caller = secret && (await callerOfSecret(ctx, secret))
+    const caller = secret && (await callerOfSecret(ctx, secret, form.get('username') ?? undefined))
     if (!caller) throw challenge(ctx, request, [])
     // What was shown is itself the refresh token: nothing else to store, and it is dead when the key is.
     const refresh = form.get('access_type') === 'offline' ? { refresh_token: secret } : {}
@@ -59,7 +59,7 @@ async function callerOfBasic(ctx: ServerContext, request: FastifyRequest): Promi
   const { authorization } = request.headers
   if (authorization === undefined) return ANONYMOUS
   const credentials = basicCredentials(authorization)
-  const caller = credentials && (await callerOfSecret(ctx, credentials.password))
+  const caller = credentials && (await callerOfSecret(ctx, credentials.password, credentials.username))
   if (caller) return caller
   throw challenge(ctx, request, [])
 }

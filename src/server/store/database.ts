@@ -1,5 +1,6 @@
 import { Kysely, type Migration, Migrator, type Transaction } from 'kysely'
 import * as initial from './migrations/001-initial.ts'
+import * as login from './migrations/002-login.ts'
 import type { Database } from './schema.ts'
 import { sqliteDialect } from './sqlite.ts'
 
@@ -11,7 +12,7 @@ export type Trx = Transaction<Database>
 export const DATABASE_FILE = 'imgctl.db'
 
 /** In the order of their names; one that has been released is never changed. */
-const MIGRATIONS: Record<string, Migration> = { '001-initial': initial }
+const MIGRATIONS: Record<string, Migration> = { '001-initial': initial, '002-login': login }
 
 /** What an up-to-date database says of itself. */
 export const MIGRATION_NAMES: readonly string[] = Object.keys(MIGRATIONS).sort()

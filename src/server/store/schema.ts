@@ -8,6 +8,13 @@ export interface Database {
   organizations: OrganizationTable
   users: UserTable
   memberships: MembershipTable
+  accounts: AccountTable
+  identities: IdentityTable
+  setup_links: SetupLinkTable
+  login_failures: LoginFailureTable
+  signing_keys: SigningKeyTable
+  issuer_records: IssuerRecordTable
+  server_facts: ServerFactTable
   api_keys: ApiKeyTable
   registries: RegistryTable
   repositories: RepositoryTable
@@ -34,6 +41,69 @@ export interface UserTable {
   name: string
   email: string | null
   createdAt: number
+  /** Set: the user is kept, and nothing of theirs works. */
+  disabledAt: number | null
+}
+
+/** A user of this server's own login pages. */
+export interface AccountTable {
+  /** Lower case; what is typed into the login page. */
+  login: string
+  userId: string
+  /** As made by identity/password.ts; null until the setup link was used. */
+  passwordHash: string | null
+}
+
+/** Who a user is for an external issuer: its `iss` and `sub`. */
+export interface IdentityTable {
+  issuer: string
+  subject: string
+  userId: string
+}
+
+/** A link that sets a password, once. */
+export interface SetupLinkTable {
+  /** SHA-256 of the token in the link, hex. */
+  hash: string
+  userId: string
+  expiresAt: number
+}
+
+/** Wrong passwords of late, counted by whom they were for or came from. */
+export interface LoginFailureTable {
+  bucket: string
+  failures: number
+  /** When the window that they are counted in began. */
+  since: number
+}
+
+/** A key that signs the issuer's tokens; the newest one does, older ones verify. */
+export interface SigningKeyTable {
+  kid: string
+  /** The private JWK, sealed with the server's key file. */
+  sealed: string
+  createdAt: number
+}
+
+/** What the issuer remembers: sessions, grants, codes, refresh tokens. Ids are hashed: they are secrets. */
+export interface IssuerRecordTable {
+  model: string
+  id: string
+  /** The payload as JSON, sealed with the server's key file. */
+  sealed: string
+  grantId: string | null
+  uid: string | null
+  userCode: string | null
+  accountId: string | null
+  /** When it was first used, for what may be used once. */
+  consumedAt: number | null
+  expiresAt: number | null
+}
+
+/** What other processes on this data folder need to know about the server. */
+export interface ServerFactTable {
+  name: string
+  value: string
 }
 
 export interface MembershipTable {

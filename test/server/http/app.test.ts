@@ -40,7 +40,7 @@ describe('public routes', () => {
     expect(answer.as<ServerConfig>()).toMatchObject({
       name: 'imgctl',
       registry: { host: new URL(app.url).host, secure: false },
-      oidc: null,
+      oidc: { issuer: `${app.url}/oidc`, clientId: 'imgctl', audience: `${app.url}/api` },
       platforms: ['linux/amd64'],
       builder: false,
     })

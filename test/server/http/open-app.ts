@@ -7,6 +7,7 @@ import type { Permission } from '../../../src/contract/identity.ts'
 import { openBlobStore } from '../../../src/server/content/blob-store.ts'
 import type { ServerContext } from '../../../src/server/context.ts'
 import { type AppPlugins, createApp } from '../../../src/server/http/app.ts'
+import { createAccessTokens } from '../../../src/server/identity/access-tokens.ts'
 import { newKeyValue } from '../../../src/server/identity/api-keys.ts'
 import { bootstrap } from '../../../src/server/identity/bootstrap.ts'
 import { openKeys } from '../../../src/server/identity/keys.ts'
@@ -49,10 +50,10 @@ export async function openApp(
   let offset = 0
   let logged = ''
   const now = () => Date.now() + offset
-  const ctx: ServerContext = {
+  let url = ''
+  const parts = {
     settings: serverSettings({ port: 0, logLevel: 'debug', ...options.settings, dataDir }),
     db: await openDatabase(join(dataDir, 'imgctl.db')),
-    blobs: await openBlobStore(dataDir),
     keys: await openKeys(dataDir, now),
     log: createLog('debug', {
       write(line) {
@@ -60,12 +61,18 @@ export async function openApp(
       },
     }),
     now,
+    origin: () => url,
     wakeReconciler: () => {},
   }
-  const key = (await bootstrap(ctx))!
+  const ctx: ServerContext = {
+    ...parts,
+    blobs: await openBlobStore(dataDir),
+    accessTokens: createAccessTokens(parts),
+  }
+  const { apiKey: key } = (await bootstrap(ctx))!
   const app = await createApp(ctx, { api: [], registry: async () => {}, ...options.plugins })
   await app.listen({ host: '127.0.0.1', port: 0 })
-  const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
+  url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
   return {
     url,
     ctx,

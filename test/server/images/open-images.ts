@@ -68,6 +68,8 @@ export async function openImages(settings: Omit<ChosenSettings, 'dataDir'> = {})
     keys: await openKeys(dataDir, now),
     log: pino({ level: 'silent' }),
     now,
+    accessTokens: { verify: async () => undefined },
+    origin: () => undefined,
     wakeReconciler: () => {
       for (const { wake } of reconcilers) wake()
     },

@@ -1,0 +1,98 @@
+import { randomUUID } from 'node:crypto'
+import { PERMISSIONS, type Permission } from '../../contract/identity.ts'
+import type { ExternalIssuerSettings, ServerContext } from '../context.ts'
+import type { Trx } from '../store/database.ts'
+
+type Ctx = Pick<ServerContext, 'db' | 'now' | 'log'>
+
+interface ExternalClaims {
+  readonly sub: string
+  readonly [claim: string]: unknown
+}
+
+/** What a name may have: a claim can be of any length. */
+const MAX_NAME_LENGTH = 100
+
+/**
+ * The user that an external issuer's token speaks for, by its issuer and subject: an e-mail address or a name may
+ * pass to someone else. Made at the first sight, as a member of the first organization if the settings say so.
+ */
+export async function userOfIdentity(
+  ctx: Ctx,
+  settings: ExternalIssuerSettings,
+  claims: ExternalClaims,
+): Promise<string> {
+  const { issuer } = settings
+  const { sub: subject } = claims
+  const known = await ctx.db
+    .selectFrom('identities')
+    .select('userId')
+    .where('issuer', '=', issuer)
+    .where('subject', '=', subject)
+    .executeTakeFirst()
+  if (known) return known.userId
+  return ctx.db.transaction().execute(async (trx) => {
+    // Another request of the same new user may have been first.
+    const now = await trx
+      .selectFrom('identities')
+      .select('userId')
+      .where('issuer', '=', issuer)
+      .where('subject', '=', subject)
+      .executeTakeFirst()
+    if (now) return now.userId
+    return provision(ctx, trx, settings, claims)
+  })
+}
+
+async function provision(
+  { now, log }: Ctx,
+  trx: Trx,
+  settings: ExternalIssuerSettings,
+  claims: ExternalClaims,
+): Promise<string> {
+  const userId = randomUUID()
+  const email = verifiedEmail(claims)
+  await trx
+    .insertInto('users')
+    .values({ id: userId, name: nameOf(claims), email: email ?? null, createdAt: now(), disabledAt: null })
+    .execute()
+  await trx
+    .insertInto('identities')
+    .values({ issuer: settings.issuer, subject: claims.sub, userId })
+    .execute()
+  const permissions = firstPermissions(settings, claims.sub, email)
+  if (permissions.length > 0) {
+    const { id } = await trx
+      .selectFrom('organizations')
+      .select('id')
+      .orderBy('createdAt')
+      .limit(1)
+      .executeTakeFirstOrThrow()
+    await trx
+      .insertInto('memberships')
+      .values({ organizationId: id, userId, permissionsJson: JSON.stringify(permissions) })
+      .execute()
+  }
+  log.info({ user: userId, permissions }, 'first login of a user')
+  return userId
+}
+
+function firstPermissions(
+  { admins, defaultPermissions }: ExternalIssuerSettings,
+  subject: string,
+  email: string | undefined,
+): readonly Permission[] {
+  const named = admins.some((each) => each === subject || each.toLowerCase() === email?.toLowerCase())
+  return named ? PERMISSIONS : defaultPermissions
+}
+
+/** OpenID Connect Core 1.0, section 5.1: an address that the issuer did not verify is what the user typed. */
+function verifiedEmail({ email, email_verified: verified }: ExternalClaims): string | undefined {
+  return typeof email === 'string' && verified === true ? email.slice(0, MAX_NAME_LENGTH) : undefined
+}
+
+function nameOf(claims: ExternalClaims): string {
+  const { name, preferred_username: username, email, sub } = claims
+  const found = [username, name, email].find((each) => typeof each === 'string' && each.trim() !== '')
+  return String(found ?? sub).slice(0, MAX_NAME_LENGTH)
+}
