@@ -9,6 +9,7 @@ import { proxyFor, proxyUrl, proxyVariables } from '../internal/proxy-environmen
 import type { CredentialStore } from '../ports/credentials.ts'
 import type { DiskSpace, PrivatePath, Probes, ProxySettings } from '../ports/diagnosis.ts'
 import type { EngineChoice } from '../ports/engine.ts'
+import type { ServerRequests } from '../ports/server.ts'
 import type { CommandContext } from './context.ts'
 import { newerNodeForServer } from './server-node.ts'
 
@@ -43,6 +44,10 @@ export function createProbes(parts: Parts, engines: EngineEnvironment, choice: E
       const { server } = await parts.target()
       return (await parts.connect(server, undefined)).config(signal)
     },
+    serverClock: async (signal) => {
+      const { server } = await parts.target()
+      return serverClock(await parts.connect(server, undefined), signal)
+    },
     session: parts.session,
     server: parts.server,
     openRepository: parts.openRepository,
@@ -52,7 +57,8 @@ export function createProbes(parts: Parts, engines: EngineEnvironment, choice: E
     },
     dockerCredentials: async () => {
       const credentials = dockerCredentials(engines)
-      return { file: credentials.file, helpers: await credentials.helpers() }
+      const [helpers, others] = await Promise.all([credentials.helpers(), credentials.others()])
+      return { file: credentials.file, helpers, others }
     },
     proxy: async () => proxySettings(environment, await serverOf(parts)),
     extraCertificates: async () => {
@@ -62,6 +68,15 @@ export function createProbes(parts: Parts, engines: EngineEnvironment, choice: E
     trustsEveryCertificate: environment['NODE_TLS_REJECT_UNAUTHORIZED'] === '0',
     dataDisk: () => diskSpace(parts.serverDataDir),
   }
+}
+
+/** By the Date header: it has whole seconds, and was written between the question and the answer. */
+async function serverClock(server: ServerRequests, signal: AbortSignal) {
+  const asked = Date.now()
+  const { headers } = await server.request({ method: 'GET', path: '/config' }, signal)
+  const answered = Date.now()
+  const said = Date.parse(headers.find(([name]) => name === 'date')?.[1] ?? '')
+  return Number.isNaN(said) ? undefined : { server: said, here: (asked + answered) / 2 }
 }
 
 /** Undefined when it cannot be told: the check of the server says why. */

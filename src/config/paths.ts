@@ -34,6 +34,28 @@ export function cacheDir(environment: Environment, platform: NodeJS.Platform = p
   return join(home(environment), '.cache', 'imgctl')
 }
 
+/** The docker client's own folder: `$DOCKER_CONFIG` or `~/.docker`. */
+export function dockerConfigDir({ DOCKER_CONFIG }: Environment, homeDir: string): string {
+  return DOCKER_CONFIG || join(homeDir, '.docker')
+}
+
+/**
+ * Where Podman, Buildah and Skopeo keep credentials, the first that counts first.
+ * https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md
+ */
+export function containersAuthFiles(
+  { REGISTRY_AUTH_FILE: named, XDG_RUNTIME_DIR: runtime, XDG_CONFIG_HOME: config }: Environment,
+  homeDir: string,
+  uid: number | undefined,
+): string[] {
+  if (named) return [named]
+  const own = uid === undefined ? [] : [join('/run/containers', String(uid), 'auth.json')]
+  return [
+    ...(runtime ? [join(runtime, 'containers', 'auth.json')] : own),
+    join(config || join(homeDir, '.config'), 'containers', 'auth.json'),
+  ]
+}
+
 /** The user's home folder. */
 export function home({ HOME }: Environment): string {
   return HOME || homedir()

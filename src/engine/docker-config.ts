@@ -4,16 +4,10 @@ import { join } from 'node:path'
 import { ImgctlError } from '../errors/error.ts'
 import { makeVisible } from '../internal/control-characters.ts'
 import { type Endpoint, parseEndpoint, type TlsMaterial } from './endpoint.ts'
-import type { EngineEnvironment } from './environment.ts'
 import { asFields, type Fields, stringAt } from './json-fields.ts'
 
 /** The context that means "no context": the usual sockets. */
 export const DEFAULT_CONTEXT = 'default'
-
-/** The docker client's own folder: $DOCKER_CONFIG or ~/.docker. */
-export function dockerConfigFolder({ variables, home }: EngineEnvironment): string {
-  return variables['DOCKER_CONFIG'] || join(home, '.docker')
-}
 
 /**
  * The context chosen with `docker context use`; undefined when there is none.

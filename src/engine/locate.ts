@@ -1,12 +1,7 @@
+import { dockerConfigDir } from '../config/paths.ts'
 import type { EngineChoice } from '../ports/engine.ts'
 import { defaultPlaces } from './default-places.ts'
-import {
-  contextEndpoint,
-  currentContext,
-  DEFAULT_CONTEXT,
-  dockerConfigFolder,
-  readTls,
-} from './docker-config.ts'
+import { contextEndpoint, currentContext, DEFAULT_CONTEXT, readTls } from './docker-config.ts'
 import { type Endpoint, parseEndpoint, type TlsMaterial } from './endpoint.ts'
 import type { EngineEnvironment } from './environment.ts'
 
@@ -31,7 +26,8 @@ export async function locate(environment: EngineEnvironment, choice: EngineChoic
   if (choice.context) return inContext(environment, choice.context)
   const host = variables['DOCKER_HOST']
   if (host) return [await addressed(environment, host, 'DOCKER_HOST')]
-  const context = variables['DOCKER_CONTEXT'] || (await currentContext(dockerConfigFolder(environment)))
+  const context =
+    variables['DOCKER_CONTEXT'] || (await currentContext(dockerConfigDir(variables, environment.home)))
   return inContext(environment, context ?? DEFAULT_CONTEXT)
 }
 
@@ -40,10 +36,11 @@ async function addressed(environment: EngineEnvironment, host: string, origin: s
 }
 
 async function inContext(environment: EngineEnvironment, name: string): Promise<Place[]> {
+  const { variables } = environment
   if (name === DEFAULT_CONTEXT) {
     return defaultPlaces(environment).map(({ product, endpoint }) => ({ origin: product, endpoint }))
   }
-  const endpoint = await contextEndpoint(dockerConfigFolder(environment), name)
+  const endpoint = await contextEndpoint(dockerConfigDir(variables, environment.home), name)
   return [{ origin: `docker context '${name}'`, endpoint }]
 }
 
@@ -52,5 +49,5 @@ async function tlsFromEnvironment(environment: EngineEnvironment): Promise<TlsMa
   const { variables } = environment
   const verify = Boolean(variables['DOCKER_TLS_VERIFY'])
   if (!verify && !variables['DOCKER_TLS']) return undefined
-  return readTls(variables['DOCKER_CERT_PATH'] || dockerConfigFolder(environment), verify)
+  return readTls(variables['DOCKER_CERT_PATH'] || dockerConfigDir(variables, environment.home), verify)
 }

@@ -60,6 +60,11 @@ export interface Probes {
   target(): Promise<{ readonly server: string; readonly isLocal: boolean }>
   /** What the server says of itself, with no key. */
   serverConfig(signal: AbortSignal): Promise<ServerConfig>
+  /**
+   * The time that the server says it is, and the time here when it said so, in milliseconds since 1970; undefined when
+   * the server does not say.
+   */
+  serverClock(signal: AbortSignal): Promise<{ readonly server: number; readonly here: number } | undefined>
   /** @throws ImgctlError AUTH_REQUIRED */
   session(): Promise<Session>
   /** The server, with the session's key. */
@@ -67,7 +72,12 @@ export interface Probes {
   openRepository(): Promise<OpenRepository>
   /** Where keys are kept. */
   credentialStore(): Promise<{ readonly kind: string; readonly paths: readonly PrivatePath[] }>
-  dockerCredentials(): Promise<{ readonly file: string; readonly helpers: readonly HelperProgram[] }>
+  /** `others`: what else there is with credentials in it, by name: `DOCKER_AUTH_CONFIG`, Podman's files. */
+  dockerCredentials(): Promise<{
+    readonly file: string
+    readonly helpers: readonly HelperProgram[]
+    readonly others: readonly string[]
+  }>
   proxy(): Promise<ProxySettings>
   /** NODE_EXTRA_CA_CERTS: undefined when it is not set. */
   extraCertificates(): Promise<{ readonly file: string; readonly isReadable: boolean } | undefined>

@@ -51,7 +51,7 @@ test('nothing there: each check says what was found and what to do, and exit 1',
   expect(result.stdout).toContain('fix: start one here: imgctl serve\n')
   expect(result.stdout).toContain('fix: imgctl login')
   expect(result.stdout).not.toContain('\u001b')
-  expect(result.stderr).toBe('error: 3 of 10 checks failed: engine, server, login\n')
+  expect(result.stderr).toBe('error: 3 of 11 checks failed: engine, server, login\n')
 })
 
 test('a server and a key: what needs them is right, and the key is not shown', async () => {
@@ -137,6 +137,52 @@ test('a server that never answers ends with the others, and is told', async () =
     server: { status: 'fail', found: 'no answer in 5 s' },
     node: { status: 'ok' },
   })
+})
+
+test('a server whose clock is another: a warning in text and JSON, which fails nothing', async () => {
+  const elsewhere = new Date(Date.now() - 10 * 60_000).toUTCString()
+  const proxy = createServer(async (request, response) => {
+    const { authorization = '' } = request.headers
+    const answer = await fetch(`${server.url}${request.url}`, { headers: { authorization } })
+    response.writeHead(answer.status, { 'content-type': 'application/json', date: elsewhere })
+    response.end(await answer.text())
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  const env = { ...loggedIn(), IMGCTL_SERVER: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` }
+  const [json, text] = [await doctor(['--format', 'json'], env), await doctor([], env)]
+  proxy.closeAllConnections()
+  proxy.close()
+  expect(checksOf(json)['clock']).toEqual({
+    name: 'clock',
+    status: 'warn',
+    found: "the clock here is 10 minutes ahead of the server's: logins and certificates may be refused",
+    details: [expect.stringMatching(/^here: /), `server: ${new Date(elsewhere).toISOString()}`],
+    fix: expect.stringContaining('timedatectl'),
+  })
+  expect(text.stdout).toMatch(/! clock +the clock here is 10 minutes ahead/)
+  expect(text.stderr).not.toContain('clock')
+})
+
+test('credentials beside those of docker are named, never shown', async () => {
+  const file = join(home, 'auth.json')
+  await writeFile(file, JSON.stringify({ auths: { 'quay.example': { auth: 'cGFzczp3b3Jk' } } }))
+  const result = await doctor(['--format', 'json'], {
+    ...loggedIn(),
+    REGISTRY_AUTH_FILE: file,
+    DOCKER_AUTH_CONFIG: '{"auths":{"registry.example":{"auth":"cGFzczp3b3Jk"}}}',
+  })
+  expect(checksOf(result)['docker credentials']).toMatchObject({
+    status: 'ok',
+    details: ['read after it: DOCKER_AUTH_CONFIG', `read after it: ${file}`],
+  })
+  expect(result.stdout).not.toContain('cGFzczp3b3Jk')
+  const broken = await doctor(['--format', 'json'], { ...loggedIn(), DOCKER_AUTH_CONFIG: '{"secret-in-it' })
+  expect(checksOf(broken)['docker credentials']).toMatchObject({
+    status: 'fail',
+    found: 'DOCKER_AUTH_CONFIG is not a JSON object',
+    fix: 'correct it, or: unset DOCKER_AUTH_CONFIG',
+  })
+  expect(broken.stdout).not.toContain('secret-in-it')
 })
 
 test('looking changes nothing: no folder is made, none is touched', async () => {

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { events, json, type ScriptedEngine, scriptedEngine } from '../engine/scripted-engine.ts'
 import { callEngine } from '../services/engine.ts'
 import type { EngineName } from '../services/fixtures.ts'
+import { REGISTRY_USER } from '../services/registry.ts'
 import { describeWith, ownRegistry, service } from '../services/use.ts'
 import { savedImage, tarOf, writeArchive } from './archives.ts'
 import { imgctl, jsonError, type Result, serve, startImgctl, type TestServer } from './program.ts'
@@ -239,6 +240,24 @@ for (const engine of ['dockerClassic', 'dockerContainerd', 'podman'] as const) {
         )
         const again = await imgctl(['image', 'pull', target, '-q'], { env })
         expect(again).toMatchObject({ code: 0, stdout: direct.stdout })
+        await run('rm', '--local', target)
+      })
+
+      test('shows what CI set, and what podman login stored', async () => {
+        await image('to:1')
+        const target = `${locked().host}/${RUN}/to-others`
+        const config = await readFile(join(await dockerLogin(locked().host), 'config.json'), 'utf8')
+        const fromCi = { ...environment(engine), DOCKER_AUTH_CONFIG: config }
+        const pushed = await imgctl(['image', 'push', `${RUN}/to:1`, '--to', target, '-q'], { env: fromCi })
+        expect(pushed).toMatchObject({ code: 0, stdout: expect.stringMatching(`^${target}@sha256:`) })
+        const file = join(folder, `podman-${engine}.json`)
+        const login = ['login', '--authfile', file, '--tls-verify=false', '-u', REGISTRY_USER.username]
+        execFileSync('podman', [...login, '--password-stdin', locked().host], {
+          input: REGISTRY_USER.password,
+        })
+        const fromPodman = { ...environment(engine), REGISTRY_AUTH_FILE: file }
+        const pulled = await imgctl(['image', 'pull', target, '-q'], { env: fromPodman })
+        expect(pulled).toMatchObject({ code: 0, stdout: expect.stringMatching(`^${target}@sha256:`) })
         await run('rm', '--local', target)
       })
 

@@ -1,18 +1,18 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { isRecord, parseJsonFile } from '../../config/json-file.ts'
 import type { RegistryCredentials, RegistryCredentialsSource } from '../../ports/registry-credentials.ts'
 import { askHelper, type HelperEnvironment } from './ask-helper.ts'
 import { readAuthEntry } from './auth-entry.ts'
+import { type CredentialPlace, credentialPlaces } from './credential-places.ts'
 import { findProgram, helperProgram, isHelperName } from './helper-program.ts'
 import { entryFor, helperKey, registryHost } from './registry-key.ts'
 
 export interface DockerCredentialsOptions extends HelperEnvironment {
   /** The user's home folder. */
   readonly home: string
+  /** The user's id on Unix. */
+  readonly uid?: number
 }
 
-/** A credential helper that docker's config names. */
+/** A credential helper that is configured. */
 export interface ConfiguredHelper {
   /** `docker-credential-osxkeychain`; the name as it stands in the config when no program can be called so. */
   readonly program: string
@@ -27,65 +27,68 @@ export interface DockerCredentials extends RegistryCredentialsSource {
   readonly file: string
   /** The helpers that are configured, without running them. @throws ImgctlError FILE_UNREADABLE */
   helpers(): Promise<ConfiguredHelper[]>
+  /** What is there beside docker's config, by name. @throws ImgctlError FILE_UNREADABLE */
+  others(): Promise<string[]>
 }
 
 /**
- * What `docker login` stored, in docker's config ($DOCKER_CONFIG or ~/.docker) or behind its credential helpers.
- * Docker's order: the helper of this registry, the helper of all registries, the config itself. Everything is read
+ * What `docker login` stored, in docker's config or behind its credential helpers; after that what is in
+ * DOCKER_AUTH_CONFIG, and what `podman login` stored. The first that has something for a registry counts. In each,
+ * docker's order: the helper of this registry, the helper of all registries, the config itself. Everything is read
  * when it is asked for and kept nowhere.
  * https://docs.docker.com/reference/cli/docker/login/#credential-stores
  */
 export function dockerCredentials(options: DockerCredentialsOptions): DockerCredentials {
-  const file = join(options.variables['DOCKER_CONFIG'] || join(options.home, '.docker'), 'config.json')
+  const [docker, ...others] = credentialPlaces(options)
   return {
-    file,
-    credentialsFor: async (host, signal) => credentialsFor(file, registryHost(host), options, signal),
-    helpers: () => helpers(file, options),
+    file: docker.name,
+    credentialsFor: async (host, signal) => {
+      const wanted = registryHost(host)
+      for (const place of [docker, ...others]) {
+        signal?.throwIfAborted()
+        const found = await credentialsIn(place, wanted, options, signal)
+        if (found !== undefined) return found
+      }
+      return undefined
+    },
+    helpers: async () => {
+      const found = await Promise.all([docker, ...others].map((place) => helpersIn(place, options)))
+      return found.flat()
+    },
+    others: async () => {
+      const found = others.map(async ({ name, read }) => ((await read()) === undefined ? [] : [name]))
+      return (await Promise.all(found)).flat()
+    },
   }
 }
 
-async function credentialsFor(
-  file: string,
+async function credentialsIn(
+  { name, read }: CredentialPlace,
   host: string,
   options: DockerCredentialsOptions,
   signal: AbortSignal | undefined,
 ): Promise<RegistryCredentials | undefined> {
-  signal?.throwIfAborted()
-  const { auths, credHelpers, credsStore } = await readConfig(file)
-  const helper = entryFor(credHelpers, host) ?? credsStore
+  const config = await read()
+  if (config === undefined) return undefined
+  const helper = entryFor(config.credHelpers, host) ?? config.credsStore
   if (typeof helper === 'string' && helper !== '') {
-    return askHelper(helper, helperKey(host), file, options, signal)
+    return askHelper(helper, helperKey(host), name, options, signal)
   }
-  return readAuthEntry(entryFor(auths, host), file, host)
+  return readAuthEntry(entryFor(config.auths, host), name, host)
 }
 
-async function helpers(file: string, options: DockerCredentialsOptions): Promise<ConfiguredHelper[]> {
-  const { credHelpers, credsStore } = await readConfig(file)
-  const named = [[undefined, credsStore] as const, ...Object.entries(credHelpers)]
+async function helpersIn(
+  { read }: CredentialPlace,
+  { variables, platform }: DockerCredentialsOptions,
+): Promise<ConfiguredHelper[]> {
+  const config = await read()
+  if (config === undefined) return []
+  const named = [[undefined, config.credsStore] as const, ...Object.entries(config.credHelpers)]
   const found = named.map(async ([host, name]): Promise<ConfiguredHelper[]> => {
     if (typeof name !== 'string' || name === '') return []
     if (!isHelperName(name)) return [{ program: name, host, path: undefined }]
     const program = helperProgram(name)
-    return [{ program, host, path: await findProgram(program, options.variables, options.platform) }]
+    return [{ program, host, path: await findProgram(program, variables, platform) }]
   })
   return (await Promise.all(found)).flat()
-}
-
-type Section = Readonly<Record<string, unknown>>
-
-interface DockerConfig {
-  readonly auths: Section
-  readonly credHelpers: Section
-  readonly credsStore: unknown
-}
-
-async function readConfig(file: string): Promise<DockerConfig> {
-  const { auths, credHelpers, credsStore } = await parseJsonFile(file, () => readFile(file, 'utf8'), {
-    repair: 'repair it, or move it away and run docker login again',
-  })
-  return { auths: section(auths), credHelpers: section(credHelpers), credsStore }
-}
-
-function section(value: unknown): Section {
-  return isRecord(value) ? value : {}
 }

@@ -1,5 +1,6 @@
 import type { Probes } from '../../ports/diagnosis.ts'
 import { type Check, type Finding, fail, failed } from './check.ts'
+import { checkClock } from './clock-check.ts'
 import { checkEngine } from './engine-check.ts'
 import { checkLogin, checkRegistry, checkServer } from './server-checks.ts'
 import {
@@ -47,6 +48,7 @@ function startChecks(probes: Probes, signal: AbortSignal): [string, Promise<Find
   return [
     ['engine', checkEngine(probes, signal)],
     ['server', checkServer(probes, config)],
+    ['clock', checkClock(probes, config, signal)],
     ['login', checkLogin(probes, config, signal)],
     ['registry', checkRegistry(probes, config, signal)],
     ['credential store', checkCredentialStore(probes)],

@@ -1,16 +1,11 @@
-import type { ServerConfig } from '../../contract/server.ts'
 import { isCode } from '../../errors/error.ts'
 import type { Probes } from '../../ports/diagnosis.ts'
+import { type AskedConfig, answers, NO_SERVER } from './asked-config.ts'
 import { type Finding, failed, ok, skip, warn } from './check.ts'
 
 /** A repository and tag that nobody has: looking for it needs all that a push needs, and leaves nothing behind. */
 const PROBED_REPOSITORY = 'imgctl-doctor'
 const PROBED_TAG = 'none'
-/** Asked for in vain, because the server check has said it. */
-const NO_SERVER = 'the server does not answer'
-
-/** The server's own answer, shared by the checks that need it. */
-export type AskedConfig = Promise<ServerConfig>
 
 export async function checkServer(probes: Pick<Probes, 'target'>, config: AskedConfig): Promise<Finding> {
   const { server } = await probes.target()
@@ -81,13 +76,6 @@ function reach(host: string): string {
 
 async function isLoggedIn(probes: Pick<Probes, 'session'>): Promise<boolean> {
   return probes.session().then(
-    () => true,
-    () => false,
-  )
-}
-
-async function answers(config: AskedConfig): Promise<boolean> {
-  return config.then(
     () => true,
     () => false,
   )

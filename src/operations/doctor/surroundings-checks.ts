@@ -35,10 +35,11 @@ function octal(mode: number): string {
 
 /** The helpers that docker's config names: a build or a push to another registry asks them. */
 export async function checkDockerCredentials(probes: Probes): Promise<Finding> {
-  const { file, helpers } = await probes.dockerCredentials()
-  if (helpers.length === 0) return ok(`no credential helper in ${file}`)
+  const { file, helpers, others } = await probes.dockerCredentials()
+  const further = others.map((other) => `read after it: ${other}`)
+  if (helpers.length === 0) return ok(`no credential helper in ${file}`, further)
   const missing = [...new Set(helpers.filter(({ path }) => path === undefined).map(({ program }) => program))]
-  const details = helpers.map(({ program, path }) => `${program}: ${path ?? 'not on PATH'}`)
+  const details = [...helpers.map(({ program, path }) => `${program}: ${path ?? 'not on PATH'}`), ...further]
   if (missing.length === 0) return ok(`the credential helpers of ${file} are there`, details)
   const fix = `install ${missing.join(', ')}, or take the name out of ${file} and log in again: docker login`
   return warn(`${file} names credential helpers that are not there`, fix, details)

@@ -17,6 +17,7 @@ test('where all is right, all is ok, and no secret is said', async () => {
   expect(checks.map(({ name, status }) => `${name}: ${status}`)).toEqual([
     'engine: ok',
     'server: ok',
+    'clock: ok',
     'login: ok',
     'registry: ok',
     'credential store: ok',
@@ -161,12 +162,15 @@ test('a credential helper of docker that is not there', async () => {
     { program: 'docker-credential-pass', path: undefined },
     { program: 'docker-credential-gcloud', path: '/usr/bin/docker-credential-gcloud' },
   ]
-  const given = probes({ dockerCredentials: async () => ({ file: '/c.json', helpers }) })
+  const given = probes({
+    dockerCredentials: async () => ({ file: '/c.json', helpers, others: ['DOCKER_AUTH_CONFIG'] }),
+  })
   expect(await check('docker credentials', given)).toMatchObject({
     status: 'warn',
     details: [
       'docker-credential-pass: not on PATH',
       'docker-credential-gcloud: /usr/bin/docker-credential-gcloud',
+      'read after it: DOCKER_AUTH_CONFIG',
     ],
     fix: expect.stringContaining('install docker-credential-pass,'),
   })
@@ -223,7 +227,7 @@ test('what hangs is told as such, and hides nothing else', async () => {
   const checks = await diagnose(probes({ engines: never, session: never }), signal, 50)
   const found = Object.fromEntries(checks.map(({ name, found }) => [name, found]))
   expect(found).toMatchObject({ engine: 'no answer in 0.05 s', login: 'no answer in 0.05 s' })
-  expect(checks.filter(({ status }) => status === 'ok')).toHaveLength(7)
+  expect(checks.filter(({ status }) => status === 'ok')).toHaveLength(8)
 })
 
 test('a bug in one check hides nothing else', async () => {
@@ -241,4 +245,33 @@ test('Ctrl-C ends it', async () => {
   const running = diagnose(probes({ engines: never }), controller.signal)
   controller.abort(new Error('stopped'))
   await expect(running).rejects.toThrow('stopped')
+})
+
+const MINUTE = 60_000
+test.each([
+  ['ahead', 'linux/x64', 5 * MINUTE, '5 minutes ahead of', 'sudo timedatectl set-ntp true'],
+  ['behind', 'darwin/arm64', -3 * 60 * MINUTE, '3 hours behind', 'sudo sntp -sS time.apple.com'],
+  ['just too far ahead', 'win32/x64', 2 * MINUTE + 1, '2 minutes ahead of', 'w32tm /resync'],
+])('a clock that is %s of the server on %s', async (_, platform, off, words, fix) => {
+  const server = Date.UTC(2026, 0, 2, 3, 4, 5)
+  const given = probes({
+    runtime: { node: '24.1.0', platform },
+    serverClock: async () => ({ server, here: server + off }),
+  })
+  expect(await check('clock', given)).toMatchObject({
+    status: 'warn',
+    found: expect.stringContaining(`${words} the server's`),
+    fix: expect.stringContaining(fix),
+    details: [expect.stringMatching(/^here: /), 'server: 2026-01-02T03:04:05.000Z'],
+  })
+})
+
+test('a clock that is two minutes off, or that nobody tells, is no news', async () => {
+  const near = probes({ serverClock: async () => ({ server: 0, here: -2 * MINUTE }) })
+  expect(await check('clock', near)).toMatchObject({ status: 'ok' })
+  expect(await check('clock', probes({ serverClock: async () => undefined }))).toMatchObject({
+    status: 'skip',
+  })
+  const absent = probes({ serverConfig: refuse('SERVER_UNREACHABLE'), serverClock: never })
+  expect(await check('clock', absent)).toMatchObject({ status: 'skip' })
 })

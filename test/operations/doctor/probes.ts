@@ -35,6 +35,7 @@ export function probes(changes: Partial<Probes> = {}, wanted: Wanted = {}): Prob
     engines: async () => [place('Docker', ENGINE.host, ENGINE)],
     target: async () => ({ server: 'http://127.0.0.1:7700', isLocal: true }),
     serverConfig: async () => serverConfig(registryHost, secure),
+    serverClock: async () => ({ server: 1e12, here: 1e12 + 90_000 }),
     session: async () => ({
       server: 'http://127.0.0.1:7700',
       apiKey: 'img_secret',
@@ -51,7 +52,7 @@ export function probes(changes: Partial<Probes> = {}, wanted: Wanted = {}): Prob
       kind: 'file',
       paths: [{ path: '/home/ada/.config/imgctl/credentials.json', mode: 0o600, wanted: 0o600 }],
     }),
-    dockerCredentials: async () => ({ file: '/home/ada/.docker/config.json', helpers: [] }),
+    dockerCredentials: async () => ({ file: '/home/ada/.docker/config.json', helpers: [], others: [] }),
     proxy: async () => ({ variables: [], unusable: [], used: undefined }),
     extraCertificates: async () => undefined,
     trustsEveryCertificate: false,
