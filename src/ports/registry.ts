@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import type { Digest } from '../oci/digest.ts'
 import type { Descriptor } from '../oci/manifest.ts'
 import type { RegistryCredentials } from './registry-credentials.ts'
+import type { UploadRecord } from './upload-journal.ts'
 
 /** Where a repository is, and how to be let in. */
 export interface RepositoryLocation {
@@ -12,6 +13,16 @@ export interface RepositoryLocation {
   /** Path without the host: `default/team/app`. */
   readonly repository: string
   readonly credentials?: RegistryCredentials
+  /** For credentials that end before the work may be done. */
+  readonly renewal?: CredentialRenewal
+}
+
+export interface CredentialRenewal {
+  /** When the location's credentials end, milliseconds since 1970. */
+  readonly expiresAt: number
+  renew(
+    signal?: AbortSignal,
+  ): Promise<{ readonly credentials: RegistryCredentials; readonly expiresAt: number }>
 }
 
 export interface ManifestContent {
@@ -39,28 +50,35 @@ export interface ManifestReader {
   manifestDigest(reference: Digest | string, signal?: AbortSignal): Promise<Digest | undefined>
 }
 
+export interface WriteOptions {
+  readonly signal?: AbortSignal
+  /** Called with the bytes that went out since the last call (negative when bytes are sent again). */
+  readonly onBytes?: (bytes: number) => void
+  /** Where the upload is noted, so that a later run can go on with it. */
+  readonly record?: UploadRecord
+}
+
 export interface BlobWriter {
   /**
    * Uploads a blob whose digest is known.
    *
    * @param open opens the bytes from `offset` on; called again when the transfer has to go on elsewhere
-   * @param onBytes called with the bytes that went out since the last call (negative when bytes are sent again)
    */
   writeBlob(
     descriptor: Pick<Descriptor, 'digest' | 'size'>,
     open: (offset: number) => Readable | Promise<Readable>,
-    options?: { readonly signal?: AbortSignal; readonly onBytes?: (bytes: number) => void },
+    options?: WriteOptions,
   ): Promise<void>
   /**
    * Uploads a stream whose digest and size are known only at its end (`finish` is called after the stream
    * ended). Chunks in flight are kept so that a failed chunk is sent again. The stream is destroyed at the end.
    *
-   * @throws ImgctlError with `retryable` when the registry lost the upload: only a new stream can begin anew
+   * @throws ImgctlError UPLOAD_LOST when the registry lost what it was sent: only a new stream can begin anew
    */
   writeStream(
     stream: Readable,
     finish: () => Pick<Descriptor, 'digest' | 'size'>,
-    options?: { readonly signal?: AbortSignal; readonly onBytes?: (bytes: number) => void },
+    options?: WriteOptions,
   ): Promise<void>
   /** Asks the registry to link a blob of another of its repositories. False: upload it. */
   mountBlob(digest: Digest, from: string, signal?: AbortSignal): Promise<boolean>

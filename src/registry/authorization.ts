@@ -1,8 +1,11 @@
 import type { Dispatcher } from 'undici'
+import { isCode } from '../errors/error.ts'
 import type { RepositoryLocation } from '../ports/registry.ts'
+import type { RegistryCredentials } from '../ports/registry-credentials.ts'
 import { type Challenge, parseChallenges } from './challenge.ts'
 import { answerError, RegistryError } from './errors.ts'
 import type { HttpAnswer } from './http.ts'
+import { RenewedCredentials } from './renewed-credentials.ts'
 import { basicAuthorization, fetchToken, type Token } from './token.ts'
 
 /** What a request is going to do, and in which other repository it reads. */
@@ -30,6 +33,7 @@ export class Authorization {
     readonly headers: Readonly<Record<string, string>>
     readonly idleMs: number
   }
+  readonly #credentials: RenewedCredentials
   readonly #tokens = new Map<string, Promise<Token>>()
   #challenge: Challenge | undefined
   /** From the first write on, one token serves reads too. */
@@ -41,6 +45,7 @@ export class Authorization {
     connection: { dispatcher: Dispatcher; headers: Readonly<Record<string, string>>; idleMs: number },
   ) {
     this.#location = location
+    this.#credentials = new RenewedCredentials(location)
     this.#registry = registry
     this.#connection = connection
   }
@@ -49,8 +54,7 @@ export class Authorization {
   async header(access: Access, signal?: AbortSignal): Promise<string | undefined> {
     if (this.#challenge === undefined) return undefined
     if (this.#challenge.scheme === 'basic') {
-      const { credentials } = this.#location
-      return credentials && 'password' in credentials ? basicAuthorization(credentials) : undefined
+      return basicOf(await this.#credentials.current(signal))
     }
     const token = await this.#token(this.#challenge, this.#scopes(access), signal)
     return `Bearer ${token.value}`
@@ -66,9 +70,12 @@ export class Authorization {
     const challenges = parseChallenges(refused.headers('www-authenticate'))
     const bearer = challenges.find(({ scheme }) => scheme === 'bearer')
     const basic = challenges.find(({ scheme }) => scheme === 'basic')
-    const { credentials } = this.#location
-    const challenge = bearer ?? (credentials && 'password' in credentials ? basic : undefined)
-    if (challenge === undefined || (challenge === basic && sent !== undefined)) return false
+    const credentials = this.#credentials.known
+    const challenge = bearer ?? (basicOf(credentials) ? basic : undefined)
+    if (challenge === undefined) return false
+    if (challenge === basic && sent !== undefined) {
+      return this.#credentials.renewRefused(sent === basicOf(credentials) ? credentials : undefined)
+    }
     if (!isSameService(this.#challenge, challenge)) this.#tokens.clear()
     this.#challenge = challenge
     await this.#forget(sent)
@@ -107,17 +114,23 @@ export class Authorization {
     // Another request may have replaced the stale one while this one looked at it.
     const current = this.#tokens.get(key)
     if (current && current !== kept) return current
-    const fresh = fetchToken({
-      ...this.#connection,
-      registry: this.#registry,
-      challenge,
-      scopes,
-      credentials: this.#location.credentials,
-      signal,
-    })
+    const fresh = this.#fetch(challenge, scopes, signal)
     this.#tokens.set(key, fresh)
     fresh.catch(() => this.#tokens.get(key) === fresh && this.#tokens.delete(key))
     return fresh
+  }
+
+  /** Once more when the credentials have ended meanwhile. */
+  async #fetch(challenge: Challenge, scopes: readonly string[], signal?: AbortSignal): Promise<Token> {
+    const credentials = await this.#credentials.current(signal)
+    const wanted = { ...this.#connection, registry: this.#registry, challenge, scopes, signal }
+    try {
+      return await fetchToken({ ...wanted, credentials })
+    } catch (error) {
+      const isRefused = isCode(error, 'AUTH_REQUIRED', 'FORBIDDEN')
+      if (!isRefused || !(await this.#credentials.renewRefused(credentials, signal))) throw error
+      return fetchToken({ ...wanted, credentials: await this.#credentials.current(signal) })
+    }
   }
 
   /** Drops the refused token, not one that another request fetched meanwhile. */
@@ -127,6 +140,10 @@ export class Authorization {
       if (token === undefined || `Bearer ${token.value}` === sent) this.#tokens.delete(key)
     }
   }
+}
+
+function basicOf(credentials: RegistryCredentials | undefined): string | undefined {
+  return credentials && 'password' in credentials ? basicAuthorization(credentials) : undefined
 }
 
 function isSameService(a: Challenge | undefined, b: Challenge): boolean {

@@ -2,6 +2,8 @@ import type { Readable } from 'node:stream'
 import { ImgctlError } from '../errors/error.ts'
 import { backOff } from '../internal/retry.ts'
 import type { Descriptor } from '../oci/manifest.ts'
+import type { WriteOptions } from '../ports/registry.ts'
+import type { Checkpoint } from '../ports/upload-journal.ts'
 import type { Connection } from './connection.ts'
 import { RegistryError } from './errors.ts'
 import { isSessionLost, UploadSession } from './upload-session.ts'
@@ -21,10 +23,7 @@ export interface UploadSource {
   open(offset: number): Readable | Promise<Readable>
 }
 
-export interface UploadOptions {
-  readonly signal?: AbortSignal
-  readonly onBytes?: (bytes: number) => void
-}
+export type UploadOptions = WriteOptions
 
 /**
  * One blob on its way: an upload session, and what to do when it fails. After a failure the session is asked
@@ -42,6 +41,10 @@ export class BlobUpload {
   #best = 0
   #failures = 0
   #chunk = Number.POSITIVE_INFINITY
+  /** Whether the session was begun by an earlier run: what it holds is not known for sure. */
+  #isResumed = false
+  #isNoted = false
+  #timesLost = 0
 
   private constructor(connection: Connection, session: UploadSession, options: UploadOptions) {
     this.#connection = connection
@@ -49,23 +52,55 @@ export class BlobUpload {
     this.#options = options
   }
 
-  /** Runs one upload from the session's opening to its end; what fails or is aborted is cancelled. */
+  /**
+   * Runs one upload from the session's opening to its end. A session that an earlier run left is gone on with. What
+   * fails for good is cancelled; what a later run may go on with stays.
+   */
   static async run(
     connection: Connection,
     options: UploadOptions,
-    action: (upload: BlobUpload) => Promise<void>,
+    action: (upload: BlobUpload, earlier: readonly Checkpoint[]) => Promise<void>,
   ): Promise<void> {
-    const upload = new BlobUpload(connection, await UploadSession.open(connection, options.signal), options)
+    const saved = await options.record?.take()
+    const earlier = saved && UploadSession.resume(connection, saved, options.signal)
+    const position = await earlier?.position()
+    const isUsable = earlier !== undefined && position !== undefined && position > 0
+    if (saved && !isUsable) await options.record?.clear()
+    const session = isUsable ? earlier : await UploadSession.open(connection, options.signal)
+    const upload = new BlobUpload(connection, session, options)
+    if (isUsable) upload.#resumeAt(position)
     try {
-      await action(upload)
+      await action(upload, isUsable ? saved!.checkpoints : [])
+      await options.record?.clear()
     } catch (error) {
-      await upload.#session.cancel()
+      if (!upload.#isWorthKeeping(error)) {
+        await options.record?.clear()
+        await upload.#session.cancel()
+      }
       throw error
     }
   }
 
   get minChunk(): number {
     return this.#session.minChunk
+  }
+
+  /** Notes the session for a later run, with what it has been sent when the next part is through. */
+  async note(checkpoints: readonly Checkpoint[]): Promise<void> {
+    const { record } = this.#options
+    if (!record) return
+    this.#isNoted = true
+    await record.save({ url: this.#session.url, minChunk: this.#session.minChunk, checkpoints })
+  }
+
+  /** Whether the registry lacks some of the source. */
+  isBehind(source: UploadSource): boolean {
+    return this.#offset < source.end
+  }
+
+  /** Leaves what an earlier run sent. @throws ImgctlError UPLOAD_LOST when the first bytes have passed */
+  startOver(source: UploadSource): Promise<void> {
+    return this.#beginAnew(source)
   }
 
   /** Sends until the registry has everything up to the source's end. */
@@ -76,6 +111,7 @@ export class BlobUpload {
         await this.#sendPart(source, length)
       } catch (error) {
         if (error instanceof RegistryError && error.status === 413) this.#shrink(error, length)
+        else if (isSessionLost(error) && this.#timesLost++ > 0) throw error
         else await this.#pause(error)
         await this.#locate(source)
       }
@@ -88,6 +124,10 @@ export class BlobUpload {
       await this.#session.commit(blob.digest)
       return true
     } catch (error) {
+      if (this.#isResumed && isRefusal(error)) {
+        await this.#beginAnew(source)
+        return false
+      }
       await this.#pause(error)
     }
     if (await this.#isThere(blob)) return true
@@ -109,12 +149,17 @@ export class BlobUpload {
     const isWholeBlob = source.isWhole && length === source.end
     // CNCF distribution (also in Harbor) gives a session up whose PATCH was cut. Where connections are cut by
     // age or volume, only a new one for each chunk gets a large blob through.
-    await this.#session.send(offset, body, { isWholeBlob, closes: Number.isFinite(this.#chunk) })
+    await this.#session.send(offset, body, { isWholeBlob, closes: this.#isCut })
     this.#arrived(offset + length)
   }
 
+  get #isCut(): boolean {
+    return Number.isFinite(this.#chunk) || this.#connection.isCut
+  }
+
   #partBytes(): number {
-    return Math.max(Math.min(this.#chunk, this.#connection.bodyLimit), this.#session.minChunk)
+    const chunk = this.#isCut ? Math.min(this.#chunk, CHUNK_BYTES) : this.#chunk
+    return Math.max(Math.min(chunk, this.#connection.bodyLimit), this.#session.minChunk)
   }
 
   #arrived(offset: number): void {
@@ -152,16 +197,34 @@ export class BlobUpload {
     const position = await this.#session.position()
     const isUsable = position !== undefined && position > 0 && position <= source.end
     if (isUsable && position >= source.from) return this.#arrived(position)
-    if (source.from > 0) {
-      throw new ImgctlError(
-        'REGISTRY_ERROR',
-        `registry ${this.#connection.location.host} lost an upload that was interrupted`,
-        { retryable: true, hint: 'run the same command again' },
-      )
-    }
-    if (position !== undefined) await this.#session.cancel()
+    await this.#beginAnew(source, position !== undefined)
+  }
+
+  /** Gives the session up. @throws ImgctlError UPLOAD_LOST when the blob's first bytes cannot be read again */
+  async #beginAnew(source: UploadSource, isKnown = true): Promise<void> {
+    await this.#options.record?.clear()
+    // Sessions are lost where connections are cut: from now on they are short.
+    this.#connection.isCut = true
+    if (source.from > 0) throw uploadLost(this.#connection.location.host)
+    if (isKnown) await this.#session.cancel()
     this.#session = await UploadSession.open(this.#connection, this.#options.signal)
+    this.#isResumed = false
     this.#arrived(0)
+    if (this.#isNoted) await this.note([])
+  }
+
+  #resumeAt(position: number): void {
+    this.#isResumed = true
+    this.#offset = position
+    this.#best = position
+    this.#reported = position
+  }
+
+  /** Whether a later run can go on with what the registry has: it was noted, and this failure may pass. */
+  #isWorthKeeping(error: unknown): boolean {
+    if (!this.#isNoted && !this.#isResumed) return false
+    if (this.#options.signal?.aborted) return true
+    return error instanceof ImgctlError && error.retryable && error.code !== 'UPLOAD_LOST'
   }
 
   /** A commit whose answer was lost may have been done. */
@@ -174,6 +237,20 @@ export class BlobUpload {
       return answer.status === 200 && Number(answer.header('content-length')) === size
     })
   }
+}
+
+/** The registry lost what it was sent of bytes that cannot be read again. */
+export function uploadLost(host: string): ImgctlError {
+  return new ImgctlError('UPLOAD_LOST', `registry ${host} lost an upload that was interrupted`, {
+    retryable: true,
+    hint: 'run the same command again',
+  })
+}
+
+/** The registry answered that it does not take what it was sent. */
+function isRefusal(error: unknown): boolean {
+  if (!(error instanceof RegistryError) || error.retryable || error.status === undefined) return false
+  return error.status < 500 && ![401, 403, 413].includes(error.status)
 }
 
 /** Failures that the session survives, or that a new session mends. */

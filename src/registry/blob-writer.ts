@@ -6,6 +6,7 @@ import type { BlobWriter } from '../ports/registry.ts'
 import { BlobUpload, type UploadOptions, type UploadSource } from './blob-upload.ts'
 import type { Connection } from './connection.ts'
 import { answerError } from './errors.ts'
+import { PrefixCheck } from './prefix-check.ts'
 import { bufferedSource, chunksOf } from './stream-chunks.ts'
 import { UploadSession } from './upload-session.ts'
 
@@ -39,6 +40,7 @@ export class BlobUploads implements BlobWriter {
       open,
     }
     await BlobUpload.run(this.#connection, options, async (upload) => {
+      if (blob.size > STREAM_CHUNK_BYTES) await upload.note([])
       do await upload.send(source)
       while (!(await upload.commit(blob, source)))
     })
@@ -49,7 +51,9 @@ export class BlobUploads implements BlobWriter {
     stream.on('error', () => {})
     if (options.signal) addAbortSignal(options.signal, stream)
     try {
-      await BlobUpload.run(this.#connection, options, (upload) => sendStream(upload, stream, finish))
+      await BlobUpload.run(this.#connection, options, (upload, earlier) =>
+        sendStream(upload, stream, finish, new PrefixCheck(earlier)),
+      )
     } catch (error) {
       options.signal?.throwIfAborted()
       throw error
@@ -83,13 +87,24 @@ function isRefusal(error: unknown): boolean {
   return error.status !== undefined && error.status < 500
 }
 
-async function sendStream(upload: BlobUpload, stream: Readable, finish: () => Blob): Promise<void> {
+async function sendStream(
+  upload: BlobUpload,
+  stream: Readable,
+  finish: () => Blob,
+  prefix: PrefixCheck,
+): Promise<void> {
   if (upload.minChunk > MAX_STREAM_CHUNK_BYTES) {
     throw new ImgctlError('UNSUPPORTED', `the registry wants chunks of ${upload.minChunk} bytes or more`)
   }
   let source = bufferedSource(0, [])
   for await (const buffers of chunksOf(stream, Math.max(STREAM_CHUNK_BYTES, upload.minChunk))) {
     source = bufferedSource(source.end, buffers)
+    const before = prefix.checkpoint
+    if (!prefix.pass(buffers)) await upload.startOver(source)
+    // What fits in one chunk is sent again as quickly as it is looked for.
+    if (source.end - source.from >= STREAM_CHUNK_BYTES && upload.isBehind(source)) {
+      await upload.note([before, prefix.checkpoint])
+    }
     await upload.send(source)
   }
   const blob = finish()

@@ -25,6 +25,8 @@ export class Connection {
   readonly location: RepositoryLocation
   /** The largest body that got through: a proxy that refused a larger one is not asked again. */
   bodyLimit = Number.POSITIVE_INFINITY
+  /** Whether an upload was lost to a cut connection: from then on each chunk gets its own. */
+  isCut = false
   readonly #settings: ConnectionSettings
   readonly #root: URL
   readonly #authorization: Authorization

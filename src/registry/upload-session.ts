@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/digest.ts'
 import { digestAlgorithm, isDigest } from '../oci/digest.ts'
+import type { SavedUpload } from '../ports/upload-journal.ts'
 import type { Connection, RegistryRequest } from './connection.ts'
 import { answerError, protocolError, RegistryError } from './errors.ts'
 import { type HttpAnswer, mayFollow, parseUrl } from './http.ts'
@@ -16,11 +17,16 @@ export class UploadSession {
   readonly #signal: AbortSignal | undefined
   #url: URL
 
-  private constructor(connection: Connection, opened: HttpAnswer, signal: AbortSignal | undefined) {
+  private constructor(connection: Connection, url: URL, minChunk: number, signal: AbortSignal | undefined) {
     this.#connection = connection
     this.#signal = signal
-    this.#url = nextUrl(opened)
-    this.minChunk = Number(opened.header('oci-chunk-min-length') ?? 0) || 0
+    this.#url = url
+    this.minChunk = minChunk
+  }
+
+  /** Where the session goes on. It may be signed: it is a secret. */
+  get url(): string {
+    return this.#url.href
   }
 
   /** @throws ImgctlError of every kind; what a retry may mend was retried */
@@ -30,13 +36,25 @@ export class UploadSession {
     return connection.retried(post, async (answer) => {
       if (answer.status !== 202) throw await answerError(answer)
       await answer.discard()
-      return new UploadSession(connection, answer, signal)
+      return UploadSession.adopt(connection, answer, signal)
     })
+  }
+
+  /** A session that another run opened. Undefined when it is not at this registry: nothing is sent elsewhere. */
+  static resume(
+    connection: Connection,
+    { url, minChunk }: Pick<SavedUpload, 'url' | 'minChunk'>,
+    signal?: AbortSignal,
+  ): UploadSession | undefined {
+    const parsed = parseUrl(url)
+    if (parsed?.origin !== connection.url('').origin) return undefined
+    return new UploadSession(connection, parsed, minChunk, signal)
   }
 
   /** The session that an answer to another request opened (a mount that was not done). */
   static adopt(connection: Connection, opened: HttpAnswer, signal?: AbortSignal): UploadSession {
-    return new UploadSession(connection, opened, signal)
+    const minChunk = Number(opened.header('oci-chunk-min-length') ?? 0) || 0
+    return new UploadSession(connection, nextUrl(opened), minChunk, signal)
   }
 
   /**

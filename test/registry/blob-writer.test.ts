@@ -110,7 +110,7 @@ test('a stream whose session is lost cannot be begun anew, and says that another
     registry.sessions.clear()
     return { cutAfter: MIB }
   })
-  expect(await rejection(writeStream())).toMatchObject({ code: 'REGISTRY_ERROR', retryable: true })
+  expect(await rejection(writeStream())).toMatchObject({ code: 'UPLOAD_LOST', retryable: true })
   expect(registry.count('POST')).toBe(1)
 })
 
