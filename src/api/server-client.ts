@@ -84,7 +84,7 @@ export class ServerClient implements Server {
     }
   }
 
-  pushAccess(repository: string, signal?: AbortSignal): Promise<PushAccess> {
+  pushAccess(repository: string | undefined, signal?: AbortSignal): Promise<PushAccess> {
     const path = '/docker-registry/registry-push-access'
     return this.#transport.call({ method: 'GET', path, query: { repository }, idempotent: true }, signal)
   }

@@ -1,44 +1,131 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { writeFileDurably } from '../internal/durable-file.ts'
-import { type Digest, isDigest } from '../oci/digest.ts'
-import { type Descriptor, parseDescriptor } from '../oci/manifest.ts'
-import type { BlobCache } from '../ports/blob-cache.ts'
+import { withFileLock } from '../internal/file-lock.ts'
+import type { Digest } from '../oci/digest.ts'
+import type { BlobCache, KnownBlob, LearnedPush } from '../ports/blob-cache.ts'
+import { addBlob, type CachedBlob, type CacheEntries, formatEntries, parseEntries } from './cache-entries.ts'
+import { ConfigFiles } from './config-files.ts'
+import { signingKey } from './signing-key.ts'
 
-/** About 200 bytes each: the file stays below 2 MB. The oldest go first. */
-const MAX_ENTRIES = 10_000
+/** What is learned is not worth more of a user's time. */
+const LOCK_WAIT_MS = 5_000
+/** Until then an entry that is used again is not written again: most pushes change nothing. */
+const TOUCH_AFTER_MS = 24 * 3_600_000
 
-/** The blob cache in one JSON file: `{diffID: descriptor}`. A file that cannot be read is an empty cache. */
-export function fileBlobCache(path: string): BlobCache {
-  let loaded: Promise<Map<Digest, Descriptor>> | undefined
-  return {
-    async find(diffID) {
-      loaded ??= load(path)
-      return (await loaded).get(diffID)
-    },
-    async remember(blobs) {
-      // Another process may have written since: its entries are kept.
-      const entries = await load(path)
-      for (const [diffID, { mediaType, digest, size }] of blobs) {
-        entries.delete(diffID)
-        entries.set(diffID, { mediaType, digest, size })
+export interface BlobCacheOptions {
+  readonly folder: string
+  /** Where the key is that signs the entries. */
+  readonly keyFile: string
+  readonly now?: () => number
+  /** Told what is wrong with the cache; nobody has to do anything about it. */
+  readonly onProblem?: (message: string) => void
+}
+
+/** The blob cache in a folder: `blobs.json`, and the configs beside it. What cannot be read is not there. */
+export class FileBlobCache implements BlobCache {
+  readonly configFiles: ConfigFiles
+  readonly #file: string
+  readonly #options: BlobCacheOptions
+  readonly #now: () => number
+  #loaded: Promise<CacheEntries> | undefined
+
+  constructor(options: BlobCacheOptions) {
+    this.#options = options
+    this.#file = join(options.folder, 'blobs.json')
+    this.configFiles = new ConfigFiles(join(options.folder, 'configs'))
+    this.#now = options.now ?? Date.now
+  }
+
+  async find(diffID: Digest, registry: string): Promise<KnownBlob[]> {
+    this.#loaded ??= this.entries()
+    const blobs = (await this.#loaded).get(diffID) ?? []
+    const prefix = `${registry}/`
+    return blobs.map(({ descriptor, seenIn }) => ({
+      descriptor,
+      repositories: seenIn
+        .filter((place) => place.startsWith(prefix))
+        .map((place) => place.slice(prefix.length)),
+    }))
+  }
+
+  config(digest: Digest): Promise<Uint8Array | undefined> {
+    return this.configFiles.read(digest)
+  }
+
+  async remember({ registry, repository, blobs, config }: LearnedPush): Promise<void> {
+    const place = `${registry}/${repository}`
+    const now = this.#now()
+    try {
+      if (config) await this.configFiles.write(config, now)
+      this.#loaded ??= this.entries()
+      const known = await this.#loaded
+      const news = [...blobs].filter(([diffID, { digest }]) => isNews(known.get(diffID), digest, place, now))
+      if (news.length === 0) return
+      await this.change((entries) => {
+        for (const [diffID, descriptor] of news) addBlob(entries, diffID, descriptor, place, now)
+      })
+    } catch (error) {
+      this.#options.onProblem?.(`the blob cache was not written: ${text(error)}`)
+    }
+  }
+
+  /** Reads the file, changes it and writes it back, while no other process does. */
+  async change(change: (entries: Map<Digest, readonly CachedBlob[]>) => void): Promise<void> {
+    const key = await signingKey(this.#options.keyFile)
+    const done = await withFileLock(`${this.#file}.lock`, LOCK_WAIT_MS, async () => {
+      const entries = new Map<Digest, readonly CachedBlob[]>(await this.entries())
+      change(entries)
+      if (entries.size === 0) await rm(this.#file, { force: true })
+      else await writeFileDurably(this.#file, formatEntries(entries, key))
+      this.#loaded = Promise.resolve(entries)
+      return true
+    })
+    if (!done) this.#options.onProblem?.(`the blob cache was not written: ${this.#file} stayed locked`)
+  }
+
+  async entries(): Promise<CacheEntries> {
+    let content: string
+    try {
+      content = await readFile(this.#file, 'utf8')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+        this.#options.onProblem?.(`the blob cache cannot be read: ${text(error)}`)
       }
-      const newest = [...entries].slice(-MAX_ENTRIES)
-      loaded = Promise.resolve(new Map(newest))
-      await writeFileDurably(path, JSON.stringify(Object.fromEntries(newest))).catch(() => undefined)
-    },
+      return new Map()
+    }
+    try {
+      return parseEntries(content, await signingKey(this.#options.keyFile))
+    } catch (error) {
+      this.#options.onProblem?.(`the blob cache is taken for empty: ${this.#file}: ${text(error)}`)
+      return new Map()
+    }
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.#file, { force: true })
+  }
+
+  /** Bytes of the file with the entries. */
+  async size(): Promise<number> {
+    return stat(this.#file).then(
+      ({ size }) => size,
+      () => 0,
+    )
   }
 }
 
-async function load(path: string): Promise<Map<Digest, Descriptor>> {
-  try {
-    const json: unknown = JSON.parse(await readFile(path, 'utf8'))
-    const entries = Object.entries(json as Record<string, unknown>)
-    return new Map(
-      entries.flatMap(([diffID, value]) =>
-        isDigest(diffID) ? [[diffID, parseDescriptor(value, diffID)] as const] : [],
-      ),
-    )
-  } catch {
-    return new Map()
-  }
+function isNews(
+  known: readonly CachedBlob[] | undefined,
+  digest: Digest,
+  place: string,
+  now: number,
+): boolean {
+  const latest = known?.[0]
+  if (latest?.descriptor.digest !== digest || latest.seenIn[0] !== place) return true
+  return now - latest.usedAt > TOUCH_AFTER_MS
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

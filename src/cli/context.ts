@@ -5,8 +5,9 @@ import { cacheDir, configDir, home, serverDataDir } from '../config/paths.ts'
 import { ProfileStore, profileNameFor } from '../config/profiles.ts'
 import type { EngineEnvironment } from '../engine/environment.ts'
 import { ImgctlError } from '../errors/error.ts'
+import { makeVisible } from '../internal/control-characters.ts'
 import type { CompletedCommand } from '../operations/completion/command.ts'
-import type { BlobCache } from '../ports/blob-cache.ts'
+import type { BlobCache, CacheStore } from '../ports/blob-cache.ts'
 import type { CredentialStore, Session } from '../ports/credentials.ts'
 import type { Probes } from '../ports/diagnosis.ts'
 import type { Engine, EngineChoice } from '../ports/engine.ts'
@@ -15,6 +16,7 @@ import type { OpenRepository } from '../ports/registry.ts'
 import type { RegistryCredentialsSource } from '../ports/registry-credentials.ts'
 import type { Server } from '../ports/server.ts'
 import type { ServerData } from '../ports/server-data.ts'
+import type { UploadJournal } from '../ports/upload-journal.ts'
 import type { ChosenSettings } from '../server/settings.ts'
 import type { RunningServer } from '../server/start.ts'
 import { askSecret, askYesNo } from '../terminal/prompt.ts'
@@ -67,6 +69,9 @@ export interface CommandContext {
   readonly engine: (choice: EngineChoice) => Promise<Engine & EngineBuild>
   readonly openRepository: () => Promise<OpenRepository>
   readonly blobCache: () => Promise<BlobCache>
+  /** Notes of uploads that were broken off. */
+  readonly uploadJournal: () => Promise<UploadJournal>
+  readonly cacheStore: () => Promise<CacheStore>
   /** What docker has for registries. */
   readonly registryCredentials: () => Promise<RegistryCredentialsSource>
   /** @throws ImgctlError UNSUPPORTED when this Node cannot run the server; and as startServer */
@@ -97,6 +102,14 @@ export function createContext(host: Host, flags: GlobalFlags): CommandContext {
   const credentials = () => credentialStore(environment, folder)
   const input = { flags, environment }
   const closers: (() => Promise<void>)[] = []
+  const debug = (text: string) => {
+    if (flags.debug) streams.stderr.write(`debug: ${makeVisible(text)}\n`)
+  }
+  const cacheFiles = {
+    folder: cacheDir(environment),
+    keyFile: join(folder, 'cache.key'),
+    onProblem: debug,
+  }
 
   const dispatcher = once(async () => {
     const { createHttpDispatcher } = await import('../internal/http-dispatcher.ts')
@@ -166,8 +179,16 @@ export function createContext(host: Host, flags: GlobalFlags): CommandContext {
       return (location) => client.open(location)
     },
     blobCache: async () => {
-      const { fileBlobCache } = await import('../cache/blob-cache.ts')
-      return fileBlobCache(join(cacheDir(environment), 'blobs.json'))
+      const { FileBlobCache } = await import('../cache/blob-cache.ts')
+      return new FileBlobCache(cacheFiles)
+    },
+    uploadJournal: async () => {
+      const { FileUploadJournal } = await import('../cache/upload-journal.ts')
+      return new FileUploadJournal(join(cacheFiles.folder, 'uploads'))
+    },
+    cacheStore: async () => {
+      const { FileCacheStore } = await import('../cache/cache-store.ts')
+      return new FileCacheStore(cacheFiles)
     },
     registryCredentials: async () => {
       const { dockerCredentials } = await import('../auth/docker/docker-credentials.ts')

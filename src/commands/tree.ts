@@ -170,6 +170,11 @@ const SERVE: readonly CommandNode[] = [
   },
 ]
 
+const CACHE: readonly CommandNode[] = [
+  { name: 'info', summary: 'show what pushes have learned', load: () => import('./cache/info.ts') },
+  { name: 'prune', summary: 'forget what pushes have learned', load: () => import('./cache/prune.ts') },
+]
+
 const IMAGES = 'Images:'
 const ACCOUNT = 'Account:'
 const SERVER = 'Server:'
@@ -182,6 +187,12 @@ export const TREE: readonly (CommandNode | GroupNode)[] = [
     summary: 'push, fetch, list and delete images',
     heading: IMAGES,
     commands: IMAGE,
+  },
+  {
+    name: 'cache',
+    summary: 'what pushes have learned, to be quick the next time',
+    heading: IMAGES,
+    commands: CACHE,
   },
   {
     name: 'registry',

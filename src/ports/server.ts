@@ -42,7 +42,7 @@ export interface ServerImages {
 
 export interface ServerPushAccess {
   /** Short-lived registry credentials; `repository` (without the organization) narrows them to one. */
-  pushAccess(repository: string, signal?: AbortSignal): Promise<PushAccess>
+  pushAccess(repository: string | undefined, signal?: AbortSignal): Promise<PushAccess>
 }
 
 /** The private registries that the server may fetch from. */

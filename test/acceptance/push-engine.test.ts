@@ -110,7 +110,14 @@ describeWith(['dockerClassic'], 'a push that is stopped', () => {
   })
 
   test('by Ctrl-C while it is exported ends with 130 too', async () => {
-    const run = startPush('dockerClassic', tag, '--name', 'slow:2.0', '--via', 'direct')
+    // Without what the pushes before have learned: with that nothing is exported.
+    const run = startImgctl(['image', 'push', tag, '--name', 'slow:2.0', '--via', 'direct'], {
+      env: {
+        ...server.env,
+        DOCKER_HOST: service('dockerClassic').dockerHost,
+        XDG_CACHE_HOME: join(server.folder, 'no-cache'),
+      },
+    })
     await until(() => run.stderr().includes('export'))
     run.child.kill('SIGINT')
     expect(await run.ended).toMatchObject({ code: 130, stdout: '' })

@@ -102,6 +102,7 @@ export default defineCommand({
           },
           credentials: context.registryCredentials,
           blobCache: await context.blobCache(),
+          uploadJournal: await context.uploadJournal(),
           environment: context.environment,
         },
         {

@@ -1,3 +1,4 @@
+import type { OptionDefinition } from '../command.ts'
 import { usage } from './kinds.ts'
 
 const SECOND_MS = 1000
@@ -15,16 +16,28 @@ const DATE = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\
  */
 export function parseUntil(text: string, now: number): number {
   if (/^\d{9,}(?:\.\d+)?$/.test(text)) return Number(text) * SECOND_MS
-  if (DURATION.test(text)) {
-    return [...text.matchAll(PART)].reduce(
-      (time, [, count, unit]) => time - Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS],
-      now,
-    )
-  }
+  if (DURATION.test(text)) return now - milliseconds(text)
   // A date alone would be taken for UTC.
   const time = DATE.test(text) ? Date.parse(text.length === 10 ? `${text}T00:00` : text) : Number.NaN
   if (Number.isNaN(time)) {
     throw usage('--filter', `until=${text}`, 'until=24h, until=2026-01-31 or until=2026-01-31T08:00:00Z')
   }
   return time
+}
+
+/** An age, `90m`, `24h`, `30d`; the value is in milliseconds. */
+export function olderThan(flags: string, description: string): OptionDefinition<number | undefined> {
+  const parse = (value: string) => {
+    if (DURATION.test(value)) return milliseconds(value)
+    throw usage(flags, value, 'an age: 90m, 24h, 30d')
+  }
+  return { flags, description, absent: undefined, parse }
+}
+
+function milliseconds(duration: string): number {
+  let sum = 0
+  for (const [, count, unit] of duration.matchAll(PART)) {
+    sum += Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS]
+  }
+  return sum
 }

@@ -1,7 +1,7 @@
 import type { CommandContext } from '../../cli/context.ts'
 import { ImgctlError } from '../../errors/error.ts'
 import type { Platform } from '../../oci/platform.ts'
-import type { Via } from '../../operations/push/plan.ts'
+import type { Via } from '../../operations/push/push-facts.ts'
 import { pushToRegistry } from '../../operations/push/push-to-registry.ts'
 import type { EngineChoice } from '../../ports/engine.ts'
 import type { Format } from '../../terminal/format.ts'
@@ -25,7 +25,14 @@ export interface PushToOptions {
 
 type PushToContext = Pick<
   CommandContext,
-  'streams' | 'signal' | 'engine' | 'openRepository' | 'blobCache' | 'registryCredentials' | 'writeFile'
+  | 'streams'
+  | 'signal'
+  | 'engine'
+  | 'openRepository'
+  | 'blobCache'
+  | 'uploadJournal'
+  | 'registryCredentials'
+  | 'writeFile'
 >
 
 /** `image push --to`: to a registry that is nobody's server. The output is that of every push. */
@@ -50,6 +57,7 @@ export async function pushTo(
           return engine
         },
         blobCache: await context.blobCache(),
+        uploadJournal: await context.uploadJournal(),
         registryCredentials: context.registryCredentials,
       },
       {

@@ -2,6 +2,7 @@ import type { PushEvent } from '../../operations/push/events.ts'
 import type { Progress } from '../../terminal/progress.ts'
 import { buildView } from './build-progress.ts'
 import { showState } from './image-record.ts'
+import { planRecord } from './push-record.ts'
 
 /** docker's words for what a layer is done with. */
 const FINISHED = { pushed: 'Pushed', exists: 'Layer already exists', mounted: 'Mounted' } as const
@@ -11,10 +12,11 @@ export function pushView(progress: Progress, withBuildOutput: boolean): (event: 
   const showBuild = buildView(progress, withBuildOutput)
   const finished = new Set<string>()
   return (event) => {
-    if (event.type === 'source' || event.type === 'plan' || event.type === 'pushed') {
+    if (event.type === 'source' || event.type === 'pushed') {
       const { type, ...fields } = event
       progress.event({ event: type, ...fields })
     }
+    if (event.type === 'plan') progress.event({ event: 'plan', plan: planRecord(event.plan) })
     switch (event.type) {
       case 'phase':
         return progress.phase(event.phase, event.total === undefined ? {} : { total: event.total })

@@ -43,7 +43,15 @@ export interface PlanRecord {
   readonly transport: string
   readonly why: string
   readonly missingBytes: number
-  readonly layers: readonly { diffID: string; digest: string | null; size: number | null; exists: boolean }[]
+  readonly layers: readonly {
+    readonly diffID: string
+    /** Of the blob that it is or became at an earlier push; null: it was never made. */
+    readonly digest: string | null
+    readonly size: number | null
+    readonly exists: boolean
+    /** The repository that it may be mounted from. */
+    readonly mountFrom: string | null
+  }[]
 }
 
 export function planRecord({ transport, why, missingBytes, layers }: PushPlan): PlanRecord {
@@ -51,11 +59,12 @@ export function planRecord({ transport, why, missingBytes, layers }: PushPlan): 
     transport,
     why,
     missingBytes,
-    layers: layers.map(({ diffID, descriptor, exists }) => ({
+    layers: layers.map(({ diffID, descriptor, exists, mountFrom }) => ({
       diffID,
       digest: descriptor?.digest ?? null,
       size: descriptor?.size ?? null,
       exists,
+      mountFrom: mountFrom[0] ?? null,
     })),
   }
 }

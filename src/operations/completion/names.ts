@@ -60,6 +60,7 @@ export function sourcesFor(words: readonly string[]): readonly Source[] {
   const [group = '', command = ''] = words.slice(0, -1).filter((word) => !word.startsWith('-'))
   if (/^profiles?$/.test(group)) return ['profiles']
   if (/^registr(?:y|ies)$/.test(group)) return command === 'add' || command === 'create' ? [] : ['registries']
+  if (group === 'cache') return []
   if (words.includes('--remote')) return ['server']
   if (words.includes('--local')) return ['engine']
   return IMAGE_SOURCES[command] ?? ['server']

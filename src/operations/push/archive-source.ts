@@ -4,15 +4,13 @@ import { shortDigest } from '../../oci/digest.ts'
 import type { Descriptor } from '../../oci/manifest.ts'
 import type { ImageSource, SourceLayer } from './source.ts'
 
-/** Layers of an archive uploaded at once, as docker does it. */
-const LAYERS_AT_ONCE = 3
-
 /** One image of an opened archive or layout; closing it closes the archive. */
 export function archiveSource(title: string, archive: OpenedArchive, image: ArchiveImage): ImageSource {
   const asIs = isSentAsItIs(archive, image)
   const layers = image.layers.map(
     (layer): SourceLayer => ({
       label: shortDigest(layer.diffID),
+      content: layer.descriptor?.digest ?? layer.diffID,
       diffID: layer.diffID,
       descriptor: asIs || layer.compression !== 'none' ? layer.descriptor : undefined,
       compression: layer.compression,
@@ -35,11 +33,16 @@ export function archiveSource(title: string, archive: OpenedArchive, image: Arch
     configDigest: image.configDigest,
     manifestDigests: image.manifest ? [image.manifest.digest] : [],
     manifest: asIs ? image.manifest : undefined,
-    async transferLayers(transfer, signal) {
-      const distinct = [...new Map(layers.map((layer) => [layer.diffID!, layer])).values()]
+    configBytes: image.configBytes,
+    layerSizes: async () => new Map(image.layers.map(({ diffID, storedSize }) => [diffID, storedSize])),
+    async transferLayers(transfer, { atOnce, signal }) {
+      // The smallest first: what is done early need not be done again by a later run.
+      const distinct = [...new Map(layers.map((layer) => [layer.diffID!, layer])).values()].sort(
+        (a, b) => a.storedSize - b.storedSize,
+      )
       const sent = await mapLimit(
         distinct,
-        LAYERS_AT_ONCE,
+        atOnce,
         (layer, _, layerSignal) => transfer(layer, layerSignal),
         signal,
       )

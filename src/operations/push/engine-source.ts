@@ -6,6 +6,7 @@ import { OCI_LAYER_GZIP, OCI_LAYER_ZSTD } from '../../oci/media-types.ts'
 import type { Platform } from '../../oci/platform.ts'
 import type { Engine } from '../../ports/engine.ts'
 import { ownVariant } from '../engine-platform.ts'
+import { layersOfSteps } from '../history/layers-of-steps.ts'
 import type { ImageSource, SourceLayer } from './source.ts'
 
 /** How exports of Docker 25 and later name what they hold; earlier ones use ids that say nothing of the content. */
@@ -46,12 +47,16 @@ export async function engineSource(
     configDigest: store === 'classic' ? image.id : undefined,
     manifestDigests: store === 'containerd' ? [...(variant ? [variant.digest] : []), image.id] : [],
     manifest: undefined,
-    async transferLayers(transfer, signal) {
+    configBytes: undefined,
+    // The containerd store sends what it has: nobody asks how large its layers are.
+    layerSizes: async (signal) =>
+      store === 'classic' ? layerSizes(engine, reference, image.diffIDs, signal) : undefined,
+    async transferLayers(transfer, { signal }) {
       const sent = new Map<string, Descriptor>()
       const images = await readDockerExport(
         await engine.exportImage(reference, signal, variant?.platform),
         async (layer) => {
-          sent.set(layer.path, await transfer(passingLayer(layer), signal))
+          sent.set(layer.path, await transfer(passingLayer(layer, image.id), signal))
         },
         signal ? { signal } : {},
       )
@@ -62,12 +67,30 @@ export async function engineSource(
   }
 }
 
-function passingLayer({ path, compression, size, body }: PassingLayer): SourceLayer {
+/** The engine's history says what each step added, not which layer that is. */
+async function layerSizes(
+  engine: Engine,
+  reference: string,
+  diffIDs: readonly Digest[],
+  signal: AbortSignal | undefined,
+): Promise<Map<Digest, number> | undefined> {
+  const steps = await engine.imageHistory(reference, signal)
+  const layers = layersOfSteps(steps, diffIDs)
+  const sizes = new Map<Digest, number>()
+  for (const [i, { size }] of steps.entries()) {
+    const diffID = layers[i]
+    if (diffID) sizes.set(diffID, size)
+  }
+  return sizes.size === new Set(diffIDs).size ? sizes : undefined
+}
+
+function passingLayer({ path, compression, size, body }: PassingLayer, image: Digest): SourceLayer {
   const hex = BLOB_PATH.exec(path)?.[1]
   const digest: Digest | undefined = hex === undefined ? undefined : `sha256:${hex}`
   const mediaType = compression === 'zstd' ? OCI_LAYER_ZSTD : OCI_LAYER_GZIP
   return {
     label: shortDigest(digest ?? path),
+    content: digest ?? `${image}/${path}`,
     diffID: compression === 'none' ? digest : undefined,
     descriptor: digest && compression !== 'none' ? { mediaType, digest, size } : undefined,
     compression,

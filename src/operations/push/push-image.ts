@@ -11,16 +11,20 @@ import type { EngineBuild } from '../../ports/engine-build.ts'
 import type { OpenRepository, Repository } from '../../ports/registry.ts'
 import type { RegistryCredentialsSource } from '../../ports/registry-credentials.ts'
 import type { Server } from '../../ports/server.ts'
+import type { UploadJournal } from '../../ports/upload-journal.ts'
 import { waitForImage } from '../wait-image.ts'
 import { type BuildChoice, builtSource } from './built-source.ts'
 import type { PushEvent } from './events.ts'
+import { mountLayers } from './mount.ts'
 import { openSource } from './open-source.ts'
-import { type PushPlan, planPush, type Via } from './plan.ts'
+import { type PushPlan, planPush } from './plan.ts'
 import { checkPlatform } from './platform-check.ts'
+import type { Via } from './push-facts.ts'
 import { confirmTag, findSameImage } from './register.ts'
 import type { ImageSource } from './source.ts'
+import { completeFacts, surveyPush } from './survey.ts'
 import { checkName, parseArgument, targetName, typedReference } from './target.ts'
-import type { TransferJob, Transferred } from './transfer.ts'
+import { DEFAULT_CONCURRENCY, type TransferJob, type Transferred } from './transfer.ts'
 import { transferDirect } from './transport-direct.ts'
 import { transferByEngine } from './transport-engine.ts'
 
@@ -32,6 +36,7 @@ export interface PushPorts {
   /** The user's credentials for the registries of base images. */
   readonly credentials: () => Promise<RegistryCredentialsSource>
   readonly blobCache: BlobCache
+  readonly uploadJournal: UploadJournal
   /** For git, which names what is built without a name. */
   readonly environment: Readonly<Record<string, string | undefined>>
 }
@@ -51,6 +56,8 @@ export interface PushRequest {
   /** The name on the server, when it is not the source's. */
   readonly name?: string
   readonly via: Via
+  /** Layers under way at once. */
+  readonly concurrency?: number
   /** What the server keeps of the image besides its content. */
   readonly record: Pick<CreateImage, 'entrypoint' | 'labels' | 'visibility' | 'description'>
   /** Waits for `active`, at most this long; undefined: returns once the image is registered. */
@@ -103,8 +110,8 @@ export async function pushImage(
     const { title, platform } = source
     checkPlatform(source, await accepted())
     onEvent({ type: 'source', title, name: formatImageName(name), platform: formatPlatform(platform) })
-    const repository = await openTarget(run, name, (await config()).registry.secure)
-    const result = await pushSource(run, source, name, repository)
+    const target = await openTarget(run, name, (await config()).registry.secure)
+    const result = await pushSource(run, source, name, target)
     if (request.build && request.source && result.pushed) await keepBuilt(run, source, request.source)
     return result
   } finally {
@@ -179,34 +186,57 @@ async function keepBuilt({ ports, signal }: PushRun, source: ImageSource, refere
   if (source.engineReference) await engine.tagImage(source.engineReference, reference, signal)
 }
 
-async function openTarget(run: PushRun, name: ImageName, secure: boolean): Promise<Repository> {
-  const { ports, onEvent, signal } = run
-  const { registryUrl, project, username, secret } = await ports.server.pushAccess(name.repository, signal)
-  const repository = `${project}/${name.repository}`
-  onEvent({ type: 'repository', repository: `${registryUrl}/${repository}` })
-  return ports.openRepository({
-    host: registryUrl,
-    secure,
-    repository,
-    credentials: { username, password: secret },
-  })
+interface Target {
+  readonly repository: Repository
+  /** The same with access to the organization's other repositories, which a mount reads. */
+  readonly withOthers: () => Promise<Repository>
+}
+
+/** Access lasts an hour, and a push may take longer: it is renewed on the way. */
+async function openTarget(run: PushRun, name: ImageName, secure: boolean): Promise<Target> {
+  const { ports, onEvent } = run
+  const open = async (narrowedTo: string | undefined): Promise<Repository> => {
+    const access = await pushAccess(run, narrowedTo)
+    const repository = `${access.project}/${name.repository}`
+    const renewal = { expiresAt: access.expiresAt, renew: () => pushAccess(run, narrowedTo) }
+    return ports.openRepository({
+      host: access.registryUrl,
+      secure,
+      repository,
+      credentials: access.credentials,
+      renewal,
+    })
+  }
+  const repository = await open(name.repository)
+  const { host, repository: path } = repository.location
+  onEvent({ type: 'repository', repository: `${host}/${path}` })
+  return { repository, withOthers: () => open(undefined) }
+}
+
+async function pushAccess({ ports, signal }: PushRun, repository: string | undefined) {
+  const { username, secret, expiresAt, ...place } = await ports.server.pushAccess(repository, signal)
+  return { ...place, credentials: { username, password: secret }, expiresAt: Date.parse(expiresAt) }
 }
 
 async function pushSource(
   run: PushRun,
   source: ImageSource,
   name: ImageName,
-  repository: Repository,
+  { repository, withOthers }: Target,
 ): Promise<PushResult> {
   const { ports, request, onEvent, signal } = run
   const there = await findSameImage(ports.server, repository, source, name, signal)
   const info = source.kind === 'engine' ? await (await ports.engine()).info(signal) : undefined
-  const plan = await planPush(source, info, request.via, repository, ports.blobCache, signal)
-  onEvent({ type: 'plan', plan })
-  if (request.dryRun) return { plan, pushed: undefined }
+  const survey = { repository, cache: ports.blobCache }
+  const facts = there
+    ? completeFacts(source, info, request.via, there)
+    : await surveyPush(source, info, request.via, survey, signal)
+  const intended = planPush(facts)
+  onEvent({ type: 'plan', plan: intended })
+  if (request.dryRun) return { plan: intended, pushed: undefined }
 
-  const job = { source, plan, repository, cache: ports.blobCache, onEvent, signal }
-  const { descriptor, release } = there ? { descriptor: there } : await transfer(job, run)
+  const plan = planPush(await mountLayers(facts, withOthers, onEvent, signal))
+  const { descriptor, release } = await transfer(transferJob(run, source, plan, repository), run)
   try {
     onEvent({ type: 'pushed', digest: descriptor.digest, size: descriptor.size })
     const image = await register(run, name, descriptor)
@@ -217,12 +247,23 @@ async function pushSource(
   }
 }
 
+function transferJob(
+  { ports, request, onEvent, signal }: PushRun,
+  source: ImageSource,
+  plan: PushPlan,
+  repository: Repository,
+): TransferJob {
+  const { blobCache: cache, uploadJournal: journal } = ports
+  const { concurrency = DEFAULT_CONCURRENCY } = request
+  return { source, plan, repository, cache, journal, concurrency, onEvent, signal }
+}
+
 /**
  * What the engine cannot do is done here: it may be unable to reach the registry (a VM, a proxy, a certificate it does
  * not trust), or to push an image that has no tag.
  */
 async function transfer(job: TransferJob, { ports, request }: PushRun): Promise<Transferred> {
-  if (job.plan.transport === 'direct') return transferDirect(job)
+  if (job.plan.transport === 'direct' || job.plan.manifest) return transferDirect(job)
   try {
     return await transferByEngine(job, await ports.engine())
   } catch (error) {

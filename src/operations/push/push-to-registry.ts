@@ -8,16 +8,21 @@ import type { Repository } from '../../ports/registry.ts'
 import type { RegistryCredentialsSource } from '../../ports/registry-credentials.ts'
 import { inspectFor } from '../engine-platform.ts'
 import type { PushEvent } from './events.ts'
+import { mountLayers } from './mount.ts'
 import { openSource } from './open-source.ts'
-import { type PushPlan, planPush, type Via } from './plan.ts'
+import { type PushPlan, planPush } from './plan.ts'
+import type { Via } from './push-facts.ts'
 import type { PushPorts } from './push-image.ts'
+import { confirmContent } from './register.ts'
 import type { ImageSource } from './source.ts'
+import { surveyPush } from './survey.ts'
 import { parseArgument } from './target.ts'
-import type { TransferJob } from './transfer.ts'
+import { DEFAULT_CONCURRENCY, type TransferJob } from './transfer.ts'
 import { transferDirect } from './transport-direct.ts'
 import { canPushTag, pushTagByEngine } from './transport-engine-tag.ts'
 
-export interface RegistryPushPorts extends Pick<PushPorts, 'openRepository' | 'engine' | 'blobCache'> {
+export interface RegistryPushPorts
+  extends Pick<PushPorts, 'openRepository' | 'engine' | 'blobCache' | 'uploadJournal'> {
   readonly registryCredentials: () => Promise<RegistryCredentialsSource>
 }
 
@@ -30,6 +35,8 @@ export interface RegistryPushRequest {
   /** Where it goes: `registry.example/team/app:1.0`, or `team/app:1.0` on Docker Hub. */
   readonly to: string
   readonly via: Via
+  /** Layers under way at once. */
+  readonly concurrency?: number
   readonly dryRun: boolean
 }
 
@@ -68,12 +75,23 @@ export async function pushToRegistry(
     const repository = await openRepository(ports, reference, signal)
     onEvent({ type: 'repository', repository: `${reference.domain}/${reference.path}` })
     const info = source.kind === 'engine' ? await (await ports.engine()).info(signal) : undefined
-    const plan = await planPush(source, info, request.via, repository, ports.blobCache, signal)
-    onEvent({ type: 'plan', plan })
-    if (request.dryRun) return { plan, pushed: undefined }
+    const { blobCache: cache, uploadJournal: journal } = ports
+    const facts = await surveyPush(
+      asPushed(source, request.platform),
+      info,
+      request.via,
+      { repository, cache },
+      signal,
+    )
+    const intended = planPush(facts)
+    onEvent({ type: 'plan', plan: intended })
+    if (request.dryRun) return { plan: intended, pushed: undefined }
     noteWhatStays(source, request.platform, onEvent)
-    const job = { source, plan, repository, cache: ports.blobCache, onEvent, signal }
+    const plan = planPush(await mountLayers(facts, async () => repository, onEvent, signal))
+    const { concurrency = DEFAULT_CONCURRENCY } = request
+    const job = { source, plan, repository, cache, journal, concurrency, onEvent, signal }
     const descriptor = await transfer(job, reference, request, ports.engine)
+    await confirmContent(repository, reference.tag, descriptor.digest, signal)
     onEvent({ type: 'pushed', digest: descriptor.digest, size: descriptor.size })
     return { plan, pushed: { reference, platform, descriptor } }
   } catch (error) {
@@ -102,6 +120,12 @@ async function openChosen(
     return argument.kind === 'image' ? [] : [LINUX_AMD64]
   }
   return openSource(argument, image, engine, platforms, signal)
+}
+
+/** The tag is to stand for the chosen platform's manifest, or else for the index as it is: no other one will do. */
+function asPushed(source: ImageSource, chosen: Platform | undefined): ImageSource {
+  const { manifestDigests } = source
+  return { ...source, manifestDigests: chosen ? manifestDigests.slice(0, 1) : manifestDigests.slice(-1) }
 }
 
 /** An engine pushes an index only with all that it names; else one of its images, in silence. */
@@ -159,7 +183,7 @@ async function transfer(
   { via, platform }: RegistryPushRequest,
   openEngine: () => Promise<Engine>,
 ): Promise<Descriptor> {
-  if (job.plan.transport === 'engine') {
+  if (job.plan.transport === 'engine' && !job.plan.manifest) {
     const engine = await openEngine()
     const target = formatReference(reference)
     if (via === 'engine' || (await canPushTag(engine, job.source, target, job.signal))) {

@@ -2,8 +2,8 @@ import type { Image } from '../../contract/image.ts'
 import { ImgctlError, isCode } from '../../errors/error.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { formatImageName, type ImageName } from '../../oci/image-name.ts'
-import { type Descriptor, parseManifest } from '../../oci/manifest.ts'
-import type { ManifestReader } from '../../ports/registry.ts'
+import { parseManifest } from '../../oci/manifest.ts'
+import type { ManifestContent, ManifestReader, Repository } from '../../ports/registry.ts'
 import type { ServerImages } from '../../ports/server.ts'
 import type { ImageSource } from './source.ts'
 
@@ -19,16 +19,15 @@ export async function findSameImage(
   source: ImageSource,
   name: ImageName,
   signal: AbortSignal | undefined,
-): Promise<Descriptor | undefined> {
+): Promise<ManifestContent | undefined> {
   const image = await findImage(server, name, signal)
   if (!image?.digest) return undefined
   const digest = image.digest as Digest
-  const { bytes, mediaType } = await repository.readManifest(digest, signal)
-  const descriptor = { mediaType, digest, size: bytes.length }
-  const manifest = parseManifest(bytes, mediaType)
+  const content = await repository.readManifest(digest, signal)
+  const manifest = parseManifest(content.bytes, content.mediaType)
   const config = manifest.kind === 'manifest' ? manifest.config.digest : undefined
   const isSame = source.manifestDigests.includes(digest) || (config && config === source.configDigest)
-  if (isSame) return descriptor
+  if (isSame) return content
   // A source that does not know its config (an engine with the containerd store) cannot tell: the server will.
   if (config && source.configDigest) throw nameTaken(image)
   return undefined
@@ -48,6 +47,25 @@ export async function confirmTag(
     `${formatImageName(name)} was moved by someone else while it was registered`,
     {
       hint: `see who: imgctl image inspect --remote ${formatImageName(name)}`,
+    },
+  )
+}
+
+/** Confirms that a tag stands for what was pushed. @throws ImgctlError DIGEST_MISMATCH */
+export async function confirmContent(
+  repository: Repository,
+  tag: string,
+  digest: Digest,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const found = await repository.manifestDigest(tag, signal)
+  if (found === digest) return
+  const { host, repository: path } = repository.location
+  throw new ImgctlError(
+    'DIGEST_MISMATCH',
+    `registry ${host} has ${found ?? 'nothing'} as ${path}:${tag}, and ${digest} was pushed`,
+    {
+      hint: 'another push may have moved the tag meanwhile; if not, the registry does not keep what it is sent',
     },
   )
 }

@@ -9,6 +9,8 @@ import type { LayerCompression } from './layer-encoder.ts'
 export interface SourceLayer {
   /** For progress lines: 12 hex digits, of the diffID when that is known. */
   readonly label: string
+  /** Stands for the stored bytes: a later run that finds the same here goes on with an upload that was broken off. */
+  readonly content: string
   /** Unknown while an engine's export passes: the order of its layers comes at its end. */
   readonly diffID: Digest | undefined
   /** Set when the stored bytes are a registry blob already: it is sent as it is. */
@@ -62,12 +64,19 @@ export interface ImageSource {
   readonly configDigest: Digest | undefined
   /** The digests that a registry may already know the image by. */
   readonly manifestDigests: readonly Digest[]
+  /** The config, where it is known before a transfer. */
+  readonly configBytes: Uint8Array | undefined
   /** Known before a transfer for archives only. */
   readonly manifest: SourceManifest | undefined
+  /** Bytes of each layer as it is stored, without reading one; undefined when that cannot be told. */
+  layerSizes(signal: AbortSignal | undefined): Promise<ReadonlyMap<Digest, number> | undefined>
   /**
-   * Hands each distinct layer to `transfer` once, a few at a time where the source can, and answers the
-   * descriptors in order.
+   * Hands each distinct layer to `transfer` once, the smallest first and `atOnce` at a time where the source can, and
+   * answers the descriptors in order.
    */
-  transferLayers(transfer: TransferLayer, signal: AbortSignal | undefined): Promise<TransferredLayers>
+  transferLayers(
+    transfer: TransferLayer,
+    options: { readonly atOnce: number; readonly signal: AbortSignal | undefined },
+  ): Promise<TransferredLayers>
   close(): Promise<void>
 }

@@ -1,9 +1,13 @@
 import type { Descriptor } from '../../oci/manifest.ts'
 import type { BlobCache } from '../../ports/blob-cache.ts'
 import type { Repository } from '../../ports/registry.ts'
+import type { UploadJournal } from '../../ports/upload-journal.ts'
 import type { PushEvent } from './events.ts'
 import type { PushPlan } from './plan.ts'
 import type { ImageSource } from './source.ts'
+
+/** Layers under way at once unless it is said, as docker does it. */
+export const DEFAULT_CONCURRENCY = 3
 
 /** What a transport is given: one image, and the repository that it shall be in. */
 export interface TransferJob {
@@ -11,6 +15,9 @@ export interface TransferJob {
   readonly plan: PushPlan
   readonly repository: Repository
   readonly cache: BlobCache
+  readonly journal: UploadJournal
+  /** Layers under way at once. */
+  readonly concurrency: number
   readonly onEvent: (event: PushEvent) => void
   readonly signal: AbortSignal | undefined
 }

@@ -1,152 +1,115 @@
 import { Readable } from 'node:stream'
-import { ProgramWatch } from '../../archive/program-watch.ts'
+import { isCode } from '../../errors/error.ts'
 import { digestBytes, shortDigest } from '../../oci/digest.ts'
 import type { Descriptor } from '../../oci/manifest.ts'
 import { OCI_CONFIG, OCI_MANIFEST } from '../../oci/media-types.ts'
-import type { LayerStatus } from './events.ts'
-import { encodeLayer } from './layer-encoder.ts'
-import type { PlannedLayer } from './plan.ts'
-import type { ImageSource, SourceLayer, SourceManifest } from './source.ts'
+import { LayerTransfer } from './layer-transfer.ts'
+import { isComplete } from './push-facts.ts'
+import type { SourceManifest, TransferredLayers } from './source.ts'
 import type { TransferJob, Transferred } from './transfer.ts'
 
 /**
- * Uploads what is missing from this process, then the manifest, by digest: the name is given later by the server.
- * Memory is bounded by blocks and chunks in flight, never by a layer.
+ * Uploads what is missing from this process, then the manifest, by digest: the name is given later. When everything is
+ * there no layer is read. A registry that then misses a blob it said it has is believed no more, and gets them all.
  */
 export async function transferDirect(job: TransferJob): Promise<Transferred> {
-  const complete = await reuseEverything(job)
-  if (complete) return complete
-  const { source, plan, cache, onEvent, signal } = job
-
-  onEvent({ type: 'phase', phase: source.kind === 'engine' ? 'export' : 'upload', total: source.size })
-  const planned = new Map(plan.layers.map((layer) => [layer.diffID, layer]))
-  const watch = watchProgram(source)
-  const { configBytes, layers, manifest } = await source.transferLayers((layer, layerSignal) => {
-    const known = layer.diffID && planned.get(layer.diffID)
-    return transferLayer(layer, known, watch, { ...job, signal: layerSignal })
-  }, signal)
-  warnOfProgram(watch, job)
-  await cache.remember(new Map(source.diffIDs.map((diffID, i) => [diffID, layers[i]!])))
-  const config = await uploadConfig(configBytes, job)
-  return uploadManifest(config, layers, manifest, job)
+  const { plan, onEvent } = job
+  if (plan.manifest) {
+    const { digest, mediaType, bytes } = plan.manifest
+    reportReuse(job)
+    return { descriptor: { mediaType, digest, size: bytes.length } }
+  }
+  const isReused = isComplete(plan)
+  const transfer = new LayerTransfer(job)
+  try {
+    if (!isReused) return await transferLayers(job, transfer)
+    const { descriptor: config, bytes } = plan.config!
+    reportReuse(job)
+    return await finish(job, { config, bytes, layers: plan.layers.map(({ descriptor }) => descriptor!) })
+  } catch (error) {
+    if (!isCode(error, 'BLOB_MISSING') || !(isReused || transfer.reused)) throw error
+    const { host } = job.repository.location
+    onEvent({
+      type: 'note',
+      message: `registry ${host} lacks a layer that it said it has, sending all of them`,
+    })
+    const layers = plan.layers.map((layer) => ({ ...layer, exists: false, mountFrom: [] }))
+    const distrusting = { ...job, plan: { ...plan, layers, config: undefined } }
+    return transferLayers(distrusting, new LayerTransfer(distrusting))
+  }
 }
 
-/** The program that a container would start, when the config says by its path which one that is. */
-function watchProgram({ command: [program] }: ImageSource): ProgramWatch | undefined {
-  return program?.startsWith('/') ? new ProgramWatch(program) : undefined
+async function transferLayers(job: TransferJob, transfer: LayerTransfer): Promise<Transferred> {
+  const { source, concurrency, onEvent, signal } = job
+  onEvent({ type: 'phase', phase: source.kind === 'engine' ? 'export' : 'upload', total: source.size })
+  const read = () =>
+    source.transferLayers((layer, layerSignal) => transfer.send(layer, layerSignal), {
+      atOnce: concurrency,
+      signal,
+    })
+  let sent: TransferredLayers
+  try {
+    sent = await read()
+  } catch (error) {
+    // An export cannot be read again from its middle. What it brought so far stays.
+    if (!isCode(error, 'UPLOAD_LOST') || source.kind !== 'engine') throw error
+    onEvent({ type: 'note', message: `${error.message}, reading the image again` })
+    sent = await read()
+  }
+  warnOfProgram(transfer.programs, job)
+  const { configBytes, layers, manifest } = sent
+  const config = { mediaType: OCI_CONFIG, digest: digestBytes(configBytes), size: configBytes.length }
+  return finish(job, { config, bytes: configBytes, layers, manifest })
+}
+
+interface Content {
+  readonly config: Descriptor
+  /** Undefined: the registry has it. */
+  readonly bytes: Uint8Array | undefined
+  readonly layers: readonly Descriptor[]
+  readonly manifest?: SourceManifest | undefined
+}
+
+/** The config and the manifest, when every layer is there; and what the next push may know. */
+async function finish(job: TransferJob, { config, bytes, layers, manifest }: Content): Promise<Transferred> {
+  const { source, plan, repository, cache, signal } = job
+  if (bytes && !(plan.config?.exists && plan.config.descriptor.digest === config.digest)) {
+    await uploadConfig(config, bytes, job)
+  }
+  const own = manifest ?? source.manifest
+  const made = holds(own, layers)
+    ? { bytes: own.bytes, mediaType: own.parsed.mediaType }
+    : newManifest(config, layers)
+  const digest = await repository.writeManifest(digestBytes(made.bytes), made.mediaType, made.bytes, signal)
+  const { host, repository: path } = repository.location
+  const blobs = new Map(source.diffIDs.map((diffID, i) => [diffID, layers[i]!]))
+  await cache.remember({ registry: host, repository: path, blobs, config: bytes })
+  return { descriptor: { mediaType: made.mediaType, digest, size: made.bytes.length } }
 }
 
 /** A config may say amd64 over a program for arm64: such an image starts nowhere. */
-function warnOfProgram(watch: ProgramWatch | undefined, { source, onEvent }: TransferJob): void {
-  const found = watch?.architectures ?? []
+function warnOfProgram(found: readonly string[], { source, onEvent }: TransferJob): void {
   const { architecture } = source.platform
   if (found.length === 0 || found.includes(architecture)) return
   const message = `warning: the image says ${architecture}, but its ${source.command[0]} is a program for ${found.join(', ')}`
   onEvent({ type: 'note', message })
 }
 
-/** When every blob is there already, only the manifest is sent and no layer is read. */
-async function reuseEverything(job: TransferJob): Promise<Transferred | undefined> {
-  const { plan, onEvent } = job
-  if (!plan.layers.every(({ exists }) => exists)) return undefined
-  const config = await findConfig(job)
-  if (!config) return undefined
+function reportReuse({ plan, onEvent }: TransferJob): void {
   for (const { diffID, descriptor } of plan.layers) {
-    report(onEvent, shortDigest(diffID), 'exists', descriptor!.size, descriptor!.size)
+    const size = descriptor?.size ?? 0
+    onEvent({ type: 'layer', label: shortDigest(diffID), status: 'exists', done: size, total: size })
   }
-  const layers = plan.layers.map(({ descriptor }) => descriptor!)
-  return uploadManifest(config, layers, job.source.manifest, job)
 }
 
-async function findConfig({ source, repository, signal }: TransferJob): Promise<Descriptor | undefined> {
-  if (!source.configDigest) return undefined
-  const size = await repository.blobSize(source.configDigest, signal)
-  return size === undefined ? undefined : { mediaType: OCI_CONFIG, digest: source.configDigest, size }
-}
-
-async function transferLayer(
-  layer: SourceLayer,
-  known: PlannedLayer | undefined,
-  watch: ProgramWatch | undefined,
-  job: TransferJob,
-): Promise<Descriptor> {
-  const { label, storedSize: total } = layer
-  const descriptor = layer.descriptor ?? known?.descriptor
-  if (descriptor && (await isThere(descriptor, known, job))) {
-    report(job.onEvent, label, 'exists', total, total)
-    return descriptor
-  }
-  let done = 0
-  const onRead = (bytes: number) => {
-    done = Math.min(total, done + bytes)
-    report(job.onEvent, label, 'pushing', done, total)
-  }
-  report(job.onEvent, label, 'pushing', 0, total)
-  const blob = await (layer.reopens && layer.descriptor
-    ? sendAsIs(layer, onRead, job)
-    : sendEncoded(layer, onRead, watch, job))
-  report(job.onEvent, label, 'pushed', total, total)
-  return blob
-}
-
-async function isThere(
-  { digest }: Descriptor,
-  known: PlannedLayer | undefined,
-  { repository, signal }: TransferJob,
-): Promise<boolean> {
-  return known ? known.exists : (await repository.blobSize(digest, signal)) !== undefined
-}
-
-async function sendAsIs(
-  layer: SourceLayer,
-  onRead: (bytes: number) => void,
-  { repository, signal }: TransferJob,
-): Promise<Descriptor> {
-  const open = (offset: number) => layer.open(offset, signal)
-  await repository.writeBlob(layer.descriptor!, open, { onBytes: onRead, ...(signal ? { signal } : {}) })
-  return layer.descriptor!
-}
-
-async function sendEncoded(
-  layer: SourceLayer,
-  onRead: (bytes: number) => void,
-  watch: ProgramWatch | undefined,
-  { repository, signal }: TransferJob,
-): Promise<Descriptor> {
-  const look = layer.compression === 'none' ? watch?.layer() : undefined
-  const encoded = encodeLayer(await layer.open(0, signal), layer.compression, (chunk) => {
-    look?.(chunk)
-    onRead(chunk.length)
-  })
-  await repository.writeStream(encoded.stream, () => encoded.finish(), signal ? { signal } : {})
-  // The media type that the image's own manifest uses for this very blob is kept.
-  const made = encoded.finish()
-  return layer.descriptor?.digest === made.digest ? layer.descriptor : made
-}
-
-async function uploadConfig(bytes: Uint8Array, { repository, signal }: TransferJob): Promise<Descriptor> {
-  const config = { mediaType: OCI_CONFIG, digest: digestBytes(bytes), size: bytes.length }
-  if ((await repository.blobSize(config.digest, signal)) === undefined) {
-    await repository.writeBlob(
-      config,
-      (offset) => Readable.from([Buffer.from(bytes.subarray(offset))]),
-      signal ? { signal } : {},
-    )
-  }
-  return config
-}
-
-async function uploadManifest(
+async function uploadConfig(
   config: Descriptor,
-  layers: readonly Descriptor[],
-  own: SourceManifest | undefined,
+  bytes: Uint8Array,
   { repository, signal }: TransferJob,
-): Promise<Transferred> {
-  const { bytes, mediaType } = holds(own, layers)
-    ? { bytes: own.bytes, mediaType: own.parsed.mediaType }
-    : newManifest(config, layers)
-  const digest = await repository.writeManifest(digestBytes(bytes), mediaType, bytes, signal)
-  return { descriptor: { mediaType, digest, size: bytes.length } }
+): Promise<void> {
+  if ((await repository.blobSize(config.digest, signal)) !== undefined) return
+  const open = (offset: number) => Readable.from([Buffer.from(bytes.subarray(offset))], { objectMode: false })
+  await repository.writeBlob(config, open, signal ? { signal } : {})
 }
 
 /** Whether the image's own manifest describes what was sent: then the image keeps its digest. */
@@ -168,14 +131,4 @@ function newManifest(
     layers: layers.map(fields),
   }
   return { bytes: new TextEncoder().encode(JSON.stringify(manifest)), mediaType: OCI_MANIFEST }
-}
-
-function report(
-  onEvent: TransferJob['onEvent'],
-  label: string,
-  status: LayerStatus,
-  done: number,
-  total: number,
-): void {
-  onEvent({ type: 'layer', label, status, done, total })
 }

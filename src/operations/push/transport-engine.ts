@@ -1,10 +1,20 @@
+import { buffer } from 'node:stream/consumers'
 import type { Digest } from '../../oci/digest.ts'
-import { type Descriptor, parseManifest } from '../../oci/manifest.ts'
+import {
+  type Descriptor,
+  type Index,
+  type Manifest,
+  parseManifest,
+  pickPlatform,
+} from '../../oci/manifest.ts'
 import type { EngineLayerProgress, EnginePush } from '../../ports/engine.ts'
+import type { Repository } from '../../ports/registry.ts'
 import type { LayerStatus, PushEvent } from './events.ts'
 import { newStagingTag, sweepStagingTags } from './staging-tag.ts'
 import type { TransferJob, Transferred } from './transfer.ts'
 
+/** A larger config is read from the engine again. */
+const MAX_CONFIG_BYTES = 1024 * 1024
 /** After an interrupt, removing the staging tag from the registry may take this long; the server expires it anyway. */
 const CLEANUP_MS = 200
 
@@ -45,17 +55,48 @@ export async function transferByEngine(job: TransferJob, engine: EnginePush): Pr
   }
 }
 
-/** What the engine pushed, as the registry has it; its layers are remembered for the next push. */
+/** What the engine pushed, as the registry has it; what it says of its layers is remembered for the next push. */
 export async function pushedDescriptor(job: TransferJob, digest: Digest): Promise<Descriptor> {
   const { bytes, mediaType } = await job.repository.readManifest(digest, job.signal)
-  const manifest = parseManifest(bytes, mediaType)
-  await remember(job, manifest.kind === 'manifest' ? manifest.layers : [])
+  // Not knowing costs the next push time: it is no failure of this one.
+  await learn(job, parseManifest(bytes, mediaType)).catch(() => job.signal?.throwIfAborted())
   return { mediaType, digest, size: bytes.length }
 }
 
-async function remember({ cache, source }: TransferJob, layers: readonly Descriptor[]): Promise<void> {
-  if (layers.length !== source.diffIDs.length) return
-  await cache.remember(new Map(source.diffIDs.map((diffID, i) => [diffID, layers[i]!])))
+async function learn(job: TransferJob, pushed: Manifest | Index): Promise<void> {
+  const { cache, source, repository, signal } = job
+  const manifest = await platformManifest(job, pushed)
+  if (manifest?.layers.length !== source.diffIDs.length) return
+  const { host, repository: path } = repository.location
+  await cache.remember({
+    registry: host,
+    repository: path,
+    blobs: new Map(source.diffIDs.map((diffID, i) => [diffID, manifest.layers[i]!])),
+    config:
+      (await cache.config(manifest.config.digest)) ?? (await readConfig(manifest.config, repository, signal)),
+  })
+}
+
+/** The manifest of the image's platform; an engine with the containerd store pushes an index of several. */
+async function platformManifest(
+  { source, repository, signal }: TransferJob,
+  pushed: Manifest | Index,
+): Promise<Manifest | undefined> {
+  if (pushed.kind === 'manifest') return pushed
+  const wanted = pickPlatform(pushed, source.platform)
+  if (!wanted) return undefined
+  const { bytes, mediaType } = await repository.readManifest(wanted.digest, signal)
+  const manifest = parseManifest(bytes, mediaType)
+  return manifest.kind === 'manifest' ? manifest : undefined
+}
+
+async function readConfig(
+  config: Descriptor,
+  repository: Repository,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array | undefined> {
+  if (config.size > MAX_CONFIG_BYTES) return undefined
+  return buffer(await repository.readBlob(config, signal))
 }
 
 /** The engine's words for what a layer does, in ours. */

@@ -1,0 +1,70 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { CacheInfo, CacheStore, PrunedCache } from '../ports/blob-cache.ts'
+import { type BlobCacheOptions, FileBlobCache } from './blob-cache.ts'
+import type { CacheEntries } from './cache-entries.ts'
+import { FileUploadJournal } from './upload-journal.ts'
+
+/** What is in the cache's folder, for the one whose folder it is. */
+export class FileCacheStore implements CacheStore {
+  readonly #folder: string
+  readonly #cache: FileBlobCache
+  readonly #journal: FileUploadJournal
+
+  constructor(options: BlobCacheOptions) {
+    this.#folder = options.folder
+    this.#cache = new FileBlobCache(options)
+    this.#journal = new FileUploadJournal(join(options.folder, 'uploads'), options.now)
+  }
+
+  async info(): Promise<CacheInfo> {
+    const [entries, size, configs, uploads] = await Promise.all([
+      this.#cache.entries(),
+      this.#cache.size(),
+      this.#cache.configFiles.list(),
+      this.#journal.list(),
+    ])
+    const times = [...configs, ...[...entries.values()].flat()].map(({ usedAt }) => usedAt)
+    return {
+      folder: this.#folder,
+      layers: entries.size,
+      configs: configs.length,
+      uploads: uploads.length,
+      size: size + sum(configs) + sum(uploads),
+      oldest: times.length > 0 ? Math.min(...times) : undefined,
+    }
+  }
+
+  async prune(before: number | undefined): Promise<PrunedCache> {
+    const sizeBefore = await this.#cache.size()
+    const layers = await this.#pruneLayers(before)
+    const isOld = (time: number) => before === undefined || time < before
+    const configs = (await this.#cache.configFiles.list()).filter(({ usedAt }) => isOld(usedAt))
+    const uploads = (await this.#journal.list()).filter(({ savedAt }) => isOld(savedAt))
+    for (const { path } of [...configs, ...uploads]) await rm(path, { force: true })
+    const freed = sizeBefore - (await this.#cache.size()) + sum(configs) + sum(uploads)
+    return { layers, configs: configs.length, uploads: uploads.length, freed: Math.max(0, freed) }
+  }
+
+  async #pruneLayers(before: number | undefined): Promise<number> {
+    const known: CacheEntries = await this.#cache.entries()
+    // Not for a file without one genuine entry: that goes as a whole.
+    if (known.size === 0) {
+      if (before === undefined) await this.#cache.remove()
+      return 0
+    }
+    let removed = 0
+    await this.#cache.change((entries) => {
+      for (const [diffID, blobs] of entries) {
+        const kept = before === undefined ? [] : blobs.filter(({ usedAt }) => usedAt >= before)
+        if (kept.length > 0) entries.set(diffID, kept)
+        else if (entries.delete(diffID)) removed++
+      }
+    })
+    return removed
+  }
+}
+
+function sum(files: readonly { readonly size: number }[]): number {
+  return files.reduce((total, { size }) => total + size, 0)
+}

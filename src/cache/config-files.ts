@@ -1,0 +1,64 @@
+import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises'
+import { join } from 'node:path'
+import { writeFileDurably } from '../internal/durable-file.ts'
+import { type Digest, digestBytes, digestHex } from '../oci/digest.ts'
+
+/** A config is a few kB. A larger one is read from the engine again. */
+const MAX_CONFIG_BYTES = 1024 * 1024
+/** The configs of the images that one person pushes in a good while. */
+const MAX_CONFIGS = 500
+
+export interface ConfigFile {
+  readonly path: string
+  readonly size: number
+  readonly usedAt: number
+}
+
+/** Image configs by their digest: one file each, named by what is in it. */
+export class ConfigFiles {
+  readonly #folder: string
+
+  constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  /** The bytes that `digest` names, or undefined: a file with other bytes is none. */
+  async read(digest: Digest): Promise<Uint8Array | undefined> {
+    const bytes = await readFile(this.#path(digest)).catch(() => undefined)
+    return bytes && digestBytes(bytes) === digest ? bytes : undefined
+  }
+
+  async write(bytes: Uint8Array, now: number): Promise<void> {
+    if (bytes.length > MAX_CONFIG_BYTES) return
+    const digest = digestBytes(bytes)
+    if (await this.read(digest)) return void (await this.#touch(digest, now))
+    await writeFileDurably(this.#path(digest), bytes)
+    await this.#touch(digest, now)
+    const files = await this.list()
+    for (const { path } of files.slice(0, Math.max(0, files.length - MAX_CONFIGS))) {
+      await rm(path, { force: true })
+    }
+  }
+
+  /** Those that were not used for the longest time come first. */
+  async list(): Promise<ConfigFile[]> {
+    const names = await readdir(this.#folder).catch(() => [])
+    const files = await Promise.all(
+      names.map(async (name) => {
+        const path = join(this.#folder, name)
+        const found = await stat(path).catch(() => undefined)
+        return found ? [{ path, size: found.size, usedAt: found.mtimeMs }] : []
+      }),
+    )
+    return files.flat().sort((a, b) => a.usedAt - b.usedAt)
+  }
+
+  #path(digest: Digest): string {
+    return join(this.#folder, `${digestHex(digest)}.json`)
+  }
+
+  async #touch(digest: Digest, now: number): Promise<void> {
+    const time = new Date(now)
+    await utimes(this.#path(digest), time, time).catch(() => undefined)
+  }
+}
