@@ -13,6 +13,7 @@ import { rewriteImageUrl } from '../images/image-url.ts'
 import { isRegistryUrl, replyAsRegistry } from '../registry/error-reply.ts'
 import { apiKeyRoutes } from './api-key-routes.ts'
 import { authenticate } from './authentication.ts'
+import { limitBodyTime } from './body-time.ts'
 import { answerClientError } from './client-error.ts'
 import { configRoutes } from './config-routes.ts'
 import { dockerRegistryRoutes } from './docker-registry-routes.ts'
@@ -23,6 +24,7 @@ import { serveMetrics } from './metrics.ts'
 import { describeApi, describeErrors, serveOpenApi } from './openapi.ts'
 import { createRateLimits, type RateLimits } from './rate-limit.ts'
 import { logRequests } from './request-log.ts'
+import { sendSecurityHeaders } from './security-headers.ts'
 import { readTls } from './tls.ts'
 import { schemaErrorFormatter, validatorCompiler } from './validation.ts'
 
@@ -45,14 +47,24 @@ const KEEP_ALIVE_MS = 72_000
 /** `name` of a repository may be long: distribution/reference allows 255 characters. */
 const MAX_PARAMETER_LENGTH = 600
 
-/** The HTTP application. It does not listen yet. */
-export async function createApp(ctx: ServerContext, plugins: AppPlugins): Promise<FastifyInstance> {
+/**
+ * The HTTP application. It does not listen yet.
+ *
+ * @param bodyMs how long the body of a small document may take
+ */
+export async function createApp(
+  ctx: ServerContext,
+  plugins: AppPlugins,
+  bodyMs?: number,
+): Promise<FastifyInstance> {
   const app = await newFastify(ctx)
   app.setValidatorCompiler(validatorCompiler)
   app.setSchemaErrorFormatter(schemaErrorFormatter)
   app.setErrorHandler(replyWithError)
   app.setNotFoundHandler(notFound)
   logRequests(app)
+  sendSecurityHeaders(app, ctx.settings)
+  limitBodyTime(app, bodyMs)
   const limits = await createRateLimits(app, ctx.settings.limits)
   await describeApi(app, ctx.settings)
   serveMetrics(app, ctx)
@@ -120,7 +132,7 @@ function apiScope(
     readJsonBodies(scope)
     describeErrors(scope)
     scope.addHook('onRequest', async (_request, reply) => {
-      reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+      reply.header('cache-control', 'no-store')
     })
     scope.addHook('onRequest', limits.perAddress)
     authenticate(scope, ctx)

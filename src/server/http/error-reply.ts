@@ -3,6 +3,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { ApiError } from '../../contract/server.ts'
 import type { ErrorCode } from '../../errors/codes.ts'
 import { ImgctlError } from '../../errors/error.ts'
+import { sendRefusal } from '../registry/refused-body.ts'
 
 /** The HTTP status of what a client did or can act on; every other code is a 500. */
 const STATUS: Partial<Record<ErrorCode, number>> = {
@@ -61,14 +62,15 @@ export function toImgctlError(error: unknown): ImgctlError {
   })
 }
 
-/** The answer to everything that throws under /api. */
+/** The answer to everything that throws under /api. A body that is refused with it is not read to its end. */
 export function replyWithError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const shown = toImgctlError(error)
   const statusCode = statusOf(shown.code)
   if (statusCode >= 500) request.log.error({ err: error, code: shown.code }, 'request failed')
   if (statusCode === 401) reply.header('www-authenticate', CHALLENGE)
   if (shown.retryAfter !== undefined) reply.header('retry-after', String(Math.ceil(shown.retryAfter)))
-  return reply.code(statusCode).type('application/json; charset=utf-8').send(errorBody(shown, request))
+  reply.code(statusCode).type('application/json; charset=utf-8')
+  return sendRefusal(request, reply, JSON.stringify(errorBody(shown, request)))
 }
 
 export function notFound(request: FastifyRequest): never {

@@ -41,7 +41,7 @@ export function serveMetrics(app: FastifyInstance, ctx: ServerContext): void {
       family('nodejs_heap_size_used_bytes', 'gauge', 'Heap in use.', [{ value: memory.heapUsed }]),
       family('process_uptime_seconds', 'gauge', 'Time since start.', [{ value: process.uptime() }]),
     ]
-    return reply.type(CONTENT_TYPE).send(families.join(''))
+    return reply.type(CONTENT_TYPE).header('cache-control', 'no-store').send(families.join(''))
   })
 }
 

@@ -1,6 +1,5 @@
-import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { drainRefusedBody, isLongBody } from './refused-body.ts'
+import { sendRefusal } from './refused-body.ts'
 import { RegistryError, toRegistryError } from './registry-error.ts'
 
 /** Whether a request is for the registry, whose clients understand only its own form of errors. */
@@ -20,23 +19,7 @@ export function replyAsRegistry(error: unknown, request: FastifyRequest, reply: 
   const answer = known ?? new RegistryError(500, 'UNKNOWN', `internal error; request id ${request.id}`)
   reply.removeHeader('content-length').removeHeader('content-range').removeHeader('etag')
   reply.code(answer.status).headers(answer.headers).header('content-type', 'application/json; charset=utf-8')
-  const body = JSON.stringify(answer.toBody())
-  if (isGone || !isLongBody(request.raw)) return reply.send(body)
-  return reply
-    .header('connection', 'close')
-    .header('content-length', Buffer.byteLength(body))
-    .send(
-      Readable.from(
-        beforeTheEnd(body, () => drainRefusedBody(request.raw)),
-        { objectMode: false },
-      ),
-    )
-}
-
-/** Says all at once, and ends when `done`: Node closes the connection then. */
-async function* beforeTheEnd(text: string, done: () => Promise<void>) {
-  yield Buffer.from(text)
-  await done()
+  return sendRefusal(request, reply, JSON.stringify(answer.toBody()))
 }
 
 /** A request that Fastify itself refused. */

@@ -23,7 +23,7 @@ interface Operation {
 }
 
 /** https://github.com/opencontainers/distribution-spec/blob/main/spec.md#endpoints */
-const OPERATIONS: Record<TargetKind, Partial<Record<Method, Operation>>> = {
+export const OPERATIONS: Readonly<Record<TargetKind, Partial<Record<Method, Operation>>>> = {
   manifest: {
     GET: { action: 'pull', run: getManifest },
     HEAD: { action: 'pull', run: getManifest },

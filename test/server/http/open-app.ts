@@ -3,15 +3,20 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
 import type { Permission } from '../../../src/contract/identity.ts'
 import { openBlobStore } from '../../../src/server/content/blob-store.ts'
 import type { ServerContext } from '../../../src/server/context.ts'
 import { type AppPlugins, createApp } from '../../../src/server/http/app.ts'
+import { principalOf } from '../../../src/server/http/authentication.ts'
 import { createAccessTokens } from '../../../src/server/identity/access-tokens.ts'
 import { newKeyValue } from '../../../src/server/identity/api-keys.ts'
 import { bootstrap } from '../../../src/server/identity/bootstrap.ts'
 import { openKeys } from '../../../src/server/identity/keys.ts'
+import { registryHostOf } from '../../../src/server/identity/public-url.ts'
+import { imageRoutes } from '../../../src/server/images/routes.ts'
 import { createLog } from '../../../src/server/log.ts'
+import { registryRoutes } from '../../../src/server/registry/routes.ts'
 import { type ChosenSettings, serverSettings } from '../../../src/server/settings.ts'
 import { type Db, openDatabase } from '../../../src/server/store/database.ts'
 
@@ -33,6 +38,7 @@ export interface CallOptions {
 /** The HTTP application, listening, on a real database in a folder of its own. */
 export interface OpenApp {
   readonly url: string
+  readonly app: FastifyInstance
   readonly ctx: ServerContext
   /** The administrator's API key. */
   readonly key: string
@@ -44,7 +50,13 @@ export interface OpenApp {
 }
 
 export async function openApp(
-  options: { settings?: Omit<ChosenSettings, 'dataDir'>; plugins?: Partial<AppPlugins> } = {},
+  options: {
+    settings?: Omit<ChosenSettings, 'dataDir'>
+    plugins?: Partial<AppPlugins>
+    /** With the images and the registry, as the server is, instead of `plugins`. */
+    whole?: boolean
+    bodyMs?: number
+  } = {},
 ): Promise<OpenApp> {
   const dataDir = await mkdtemp(join(tmpdir(), 'imgctl-app-'))
   let offset = 0
@@ -70,11 +82,17 @@ export async function openApp(
     accessTokens: createAccessTokens(parts),
   }
   const { apiKey: key } = (await bootstrap(ctx))!
-  const app = await createApp(ctx, { api: [], registry: async () => {}, ...options.plugins })
+  const whole = {
+    api: [imageRoutes(ctx, { principalOf, registryHostOf: (request) => registryHostOf(ctx, request) })],
+    registry: registryRoutes(ctx),
+  }
+  const plugins = options.whole ? whole : { api: [], registry: async () => {}, ...options.plugins }
+  const app = await createApp(ctx, plugins, options.bodyMs)
   await app.listen({ host: '127.0.0.1', port: 0 })
   url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
   return {
     url,
+    app,
     ctx,
     key,
     logText: () => logged,
