@@ -16,5 +16,9 @@ if (node[0] < 20 || (node[0] === 20 && node[1] < 19)) {
   // Written by the build, so that the commonest question is answered as fast as Node starts.
   process.stdout.write(require('node:fs').readFileSync(require.resolve('../dist/help.txt')))
 } else {
+  // Compression, files and host names share Node's threads: one per core for the first, some for the others, which must
+  // not wait for it. Node reads this when it first needs a thread, which importing does.
+  process.env.UV_THREADPOOL_SIZE =
+    process.env.UV_THREADPOOL_SIZE || String(require('node:os').availableParallelism() + 4)
   import('../dist/main.js')
 }

@@ -37,6 +37,8 @@ export interface ArchiveLayer extends LayerDescription {
    * descriptor's digest or, without a descriptor, when the uncompressed bytes do not hash to the diffID.
    */
   open(options?: OpenLayer): Promise<Readable>
+  /** The same bytes without new memory for each chunk: it is to be used up before the next one is asked for. */
+  chunks(signal?: AbortSignal): AsyncIterable<Uint8Array>
   /** Bytes of the files in it, as docker history counts them, see layerContentSize. */
   contentSize(signal?: AbortSignal): Promise<number>
 }

@@ -3,11 +3,11 @@ import { Readable } from 'node:stream'
 import { ImgctlError } from '../errors/error.ts'
 import { archiveInvalid, quoteName } from './archive-error.ts'
 import type { ArchiveFiles } from './archive-files.ts'
-import type { ArchiveLayer, LayerDescription, OpenedArchive, OpenLayer } from './archive-image.ts'
+import type { ArchiveLayer, LayerDescription, OpenedArchive } from './archive-image.ts'
 import { MAGIC_BYTES, sniffCompression } from './compression.ts'
 import { readDockerSave, SAVE_MANIFEST } from './docker-save.ts'
 import { openFile, statIfThere } from './file-access.ts'
-import { fileRange, readAt } from './file-range.ts'
+import { type ChunkBuffers, chunkBuffers, fileRange, readAt } from './file-range.ts'
 import { FolderFiles } from './folder-files.ts'
 import { layerContentSize } from './layer-content-size.ts'
 import { INDEX_FILE, LAYOUT_FILE } from './layout-names.ts'
@@ -167,22 +167,23 @@ async function looksLikeRootFilesystem(files: ArchiveFiles): Promise<boolean> {
 function readableLayer(files: ArchiveFiles, layer: LayerDescription): ArchiveLayer {
   return {
     ...layer,
-    open: async (options = {}) => Readable.from(layerContent(files, layer, options), { objectMode: false }),
+    open: async ({ offset = 0, signal } = {}) =>
+      Readable.from(withoutFirst(offset, layerContent(files, layer, signal)), { objectMode: false }),
+    chunks: (signal) => layerContent(files, layer, signal, chunkBuffers()),
     contentSize: (signal) => layerContentSize(files, layer, signal),
   }
 }
 
-function layerContent(
+async function* layerContent(
   files: ArchiveFiles,
   { path, storedSize, compression, descriptor, diffID }: LayerDescription,
-  { offset = 0, signal }: OpenLayer,
-): AsyncIterable<Uint8Array> {
-  const stored = untilAborted(signal, files.chunks({ path, size: storedSize }, 0, storedSize))
-  return withoutFirst(offset, checked())
-
-  function checked(): AsyncIterable<Uint8Array> {
-    if (descriptor) return verified(stored, descriptor.digest, path)
-    if (compression === 'none') return verified(stored, diffID, path)
-    return verifiedUncompressed(stored, compression, diffID, path)
-  }
+  signal: AbortSignal | undefined,
+  buffers?: ChunkBuffers,
+): AsyncGenerator<Uint8Array> {
+  const digest = descriptor?.digest ?? (compression === 'none' ? diffID : undefined)
+  // A decompressor beside it keeps chunks while it works, a hash does not.
+  const stored = files.chunks({ path, size: storedSize }, 0, storedSize, digest && buffers)
+  const chunks = untilAborted(signal, stored)
+  if (digest) yield* verified(chunks, digest, path)
+  else yield* verifiedUncompressed(chunks, compression as 'gzip' | 'zstd', diffID, path)
 }

@@ -17,6 +17,7 @@ export function archiveSource(title: string, archive: OpenedArchive, image: Arch
       storedSize: layer.storedSize,
       reopens: true,
       open: (offset, signal) => layer.open({ offset, ...(signal ? { signal } : {}) }),
+      chunks: (signal) => layer.chunks(signal),
     }),
   )
   return {

@@ -97,5 +97,6 @@ function passingLayer({ path, compression, size, body }: PassingLayer, image: Di
     storedSize: size,
     reopens: false,
     open: async () => body,
+    chunks: () => body,
   }
 }

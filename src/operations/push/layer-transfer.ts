@@ -107,7 +107,10 @@ export class LayerTransfer {
     options: WriteOptions,
   ): Promise<Descriptor> {
     const look = layer.compression === 'none' ? this.#watch?.layer() : undefined
-    const encoded = encodeLayer(await layer.open(0, options.signal), layer.compression, (chunk) => {
+    // A compressor copies what it is given; what goes as it is stays in memory until it was sent.
+    const isCompressed = layer.compression !== 'none'
+    const stored = isCompressed ? await layer.open(0, options.signal) : layer.chunks(options.signal)
+    const encoded = encodeLayer(stored, layer.compression, (chunk) => {
       look?.(chunk)
       onRead(chunk.length)
     })

@@ -22,6 +22,8 @@ export interface SourceLayer {
   readonly reopens: boolean
   /** The stored bytes from `offset` on, verified at their end. */
   open(offset: number, signal: AbortSignal | undefined): Promise<Readable>
+  /** The same from the start, for who uses each chunk up before asking for the next one: it costs no new memory. */
+  chunks(signal: AbortSignal | undefined): AsyncIterable<Uint8Array>
 }
 
 /** Brings one layer to the registry and answers the blob it is there. The signal also ends it when another layer failed. */
