@@ -34,7 +34,7 @@ const withoutChildProcess = {
 const started = performance.now()
 await build({
   absWorkingDir: root,
-  entryPoints: { main: 'src/main.ts' },
+  entryPoints: { main: 'src/main.ts', keychain: 'src/auth/keychain/program.ts' },
   outdir: made,
   chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
@@ -43,7 +43,12 @@ await build({
   format: 'esm',
   target: 'node20.19',
   banner: { js: REQUIRE },
-  define: { IMGCTL_VERSION: JSON.stringify(version) },
+  define: {
+    IMGCTL_VERSION: JSON.stringify(version),
+    IMGCTL_KEYCHAIN_PROGRAM: JSON.stringify('../keychain.js'),
+  },
+  // Native: loaded by dist/keychain.js only.
+  external: ['@napi-rs/keyring'],
   plugins: [withoutChildProcess],
   legalComments: 'linked',
   logLevel: 'warning',

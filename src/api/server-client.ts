@@ -3,7 +3,14 @@ import type {
   DockerRegistry,
   UpdateDockerRegistry,
 } from '../contract/docker-registry.ts'
-import type { Me, PushAccess } from '../contract/identity.ts'
+import type {
+  ApiKey,
+  CreateApiKey,
+  CreatedApiKey,
+  Me,
+  Organization,
+  PushAccess,
+} from '../contract/identity.ts'
 import type {
   CreateImage,
   DeletedImage,
@@ -34,6 +41,28 @@ export class ServerClient implements Server {
 
   me(signal?: AbortSignal): Promise<Me> {
     return this.#transport.call({ method: 'GET', path: '/users/me', idempotent: true }, signal)
+  }
+
+  organizations(signal?: AbortSignal): Promise<Organization[]> {
+    return this.#transport.call({ method: 'GET', path: '/organizations', idempotent: true }, signal)
+  }
+
+  apiKeys(signal?: AbortSignal): Promise<ApiKey[]> {
+    return this.#transport.call({ method: 'GET', path: API_KEYS, idempotent: true }, signal)
+  }
+
+  currentApiKey(signal?: AbortSignal): Promise<ApiKey> {
+    return this.#transport.call({ method: 'GET', path: `${API_KEYS}/current`, idempotent: true }, signal)
+  }
+
+  /** Not repeated: a second one would find the name in use, and the value of the first would be lost. */
+  createApiKey(body: CreateApiKey, signal?: AbortSignal): Promise<CreatedApiKey> {
+    return this.#transport.call({ method: 'POST', path: API_KEYS, body, idempotent: false }, signal)
+  }
+
+  async revokeApiKey(name: string, signal?: AbortSignal): Promise<void> {
+    const path = `${API_KEYS}/${encodeURIComponent(name)}`
+    await this.#transport.raw({ method: 'DELETE', path, idempotent: false }, signal)
   }
 
   /** May be repeated: the same name and digest answers the image that is there. */
@@ -118,6 +147,7 @@ export class ServerClient implements Server {
   }
 }
 
+const API_KEYS = '/api-keys'
 const REGISTRIES = '/docker-registry'
 
 function registryPath(id: string): string {

@@ -1,6 +1,8 @@
 import { type Dispatcher, request } from 'undici'
+import { ORGANIZATION_HEADER } from '../contract/server.ts'
 import { ImgctlError } from '../errors/error.ts'
 import { DEFAULT_RETRY, retry } from '../internal/retry.ts'
+import type { Bearer } from '../ports/credentials.ts'
 import type { RawAnswer } from '../ports/server.ts'
 import { answerError, isSuccess, notJson } from './answer-error.ts'
 import { connectionError } from './connection-error.ts'
@@ -29,12 +31,18 @@ export interface Call {
 export interface TransportOptions {
   /** As `config/server-url.ts` makes it. */
   readonly server: string
-  readonly apiKey: string | undefined
+  /** Undefined: the public calls only. */
+  readonly bearer: Bearer | undefined
+  /** The organization to ask for, by id or slug; undefined: the server's choice. */
+  readonly organization?: string | undefined
   readonly userAgent: string
   readonly dispatcher: Dispatcher
 }
 
-/** Sends calls to one server. The key goes to that server's origin only: redirects are never followed. */
+/**
+ * Sends calls to one server. The key or token goes to that server's origin only: redirects are never followed. A
+ * token that is refused is renewed once, and the call sent again.
+ */
 export class Transport {
   readonly server: string
   readonly #options: TransportOptions
@@ -65,7 +73,7 @@ export class Transport {
     const attempts = call.idempotent ? DEFAULT_RETRY.attempts : 1
     return retry({ ...DEFAULT_RETRY, attempts, ...(signal ? { signal } : {}) }, async () => {
       call.onTry?.()
-      const answer = await this.#send(call, signal)
+      const answer = await this.#authorized(call, signal)
       call.onAnswer?.(answer)
       if (!isSuccess(answer.status)) throw answerError(this.server, answer)
       return answer
@@ -89,13 +97,22 @@ export class Transport {
     }
   }
 
-  async #send(call: Call, signal: AbortSignal | undefined): Promise<Answer> {
+  async #authorized(call: Call, signal: AbortSignal | undefined): Promise<Answer> {
+    const { bearer } = this.#options
+    const token = await bearer?.token(signal)
+    const answer = await this.#send(call, token, signal)
+    if (answer.status !== 401 || bearer === undefined || token === undefined) return answer
+    const renewed = await bearer.renew(token, signal)
+    return renewed === undefined ? answer : this.#send(call, renewed, signal)
+  }
+
+  async #send(call: Call, token: string | undefined, signal: AbortSignal | undefined): Promise<Answer> {
     const { dispatcher } = this.#options
     try {
       const { statusCode, statusText, headers, body } = await request(this.#url(call), {
         dispatcher,
         method: call.method as Dispatcher.HttpMethod,
-        headers: this.#headers(call),
+        headers: this.#headers(call, token),
         body: call.rawBody ?? (call.body === undefined ? null : JSON.stringify(call.body)),
         headersTimeout: ANSWER_TIMEOUT_MS,
         bodyTimeout: ANSWER_TIMEOUT_MS,
@@ -128,12 +145,13 @@ export class Transport {
     return `${this.server}/api${path}${parameters.size > 0 ? `?${parameters}` : ''}`
   }
 
-  #headers({ body, rawBody, headers }: Call): Record<string, string> {
-    const { apiKey, userAgent } = this.#options
+  #headers({ body, rawBody, headers }: Call, token: string | undefined): Record<string, string> {
+    const { organization, userAgent } = this.#options
     return {
       accept: 'application/json',
       'user-agent': userAgent,
-      ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(organization === undefined ? {} : { [ORGANIZATION_HEADER]: organization }),
       ...(body === undefined && rawBody === undefined ? {} : { 'content-type': 'application/json' }),
       ...headers,
     }

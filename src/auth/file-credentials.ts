@@ -1,38 +1,65 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { isRecord, parseJsonFile } from '../config/json-file.ts'
-import { writeFileDurably } from '../internal/durable-file.ts'
-import type { CredentialStore } from '../ports/credentials.ts'
+import { constants } from 'node:fs'
+import { access } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { changeJsonFile, isRecord, type JsonChange, parseJsonFile } from '../config/json-file.ts'
+import { ImgctlError } from '../errors/error.ts'
+import { type Account, accountName, type Credential, type CredentialStore } from '../ports/credentials.ts'
+import { credentialText, parseCredential } from './credential-text.ts'
 
 /** Secrets in `credentials.json`: 0600 in a 0700 folder, apart from the config, which may be shared or shown. */
 export class FileCredentialStore implements CredentialStore {
   readonly kind = 'file'
   readonly file: string
+  readonly #onBackup: JsonChange['onBackup']
 
-  constructor(folder: string) {
+  /** @param onBackup makes a login survive a broken file: told where the old one is kept */
+  constructor(folder: string, onBackup?: JsonChange['onBackup']) {
     this.file = join(folder, 'credentials.json')
+    this.#onBackup = onBackup
   }
 
-  async read(profile: string): Promise<string | undefined> {
-    const secret = (await this.#secrets())[profile]
-    return typeof secret === 'string' ? secret : undefined
+  get scope(): string {
+    return `file:${this.file}`
   }
 
-  async write(profile: string, secret: string): Promise<void> {
-    await this.#replace({ ...(await this.#secrets()), [profile]: secret })
+  async read(account: Account): Promise<Credential | undefined> {
+    const text = secretsOf(await parseJsonFile(this.file))[accountName(account)]
+    return typeof text === 'string' ? parseCredential(text) : undefined
   }
 
-  async remove(profile: string): Promise<void> {
-    const { [profile]: removed, ...others } = await this.#secrets()
-    if (removed !== undefined) await this.#replace(others)
+  async write(account: Account, credential: Credential): Promise<void> {
+    await changeJsonFile(this.file, {
+      change: (json) => ({
+        credentials: { ...secretsOf(json), [accountName(account)]: credentialText(credential) },
+      }),
+      onBackup: this.#onBackup,
+    })
   }
 
-  async #secrets(): Promise<Readonly<Record<string, unknown>>> {
-    const json = await parseJsonFile(this.file, () => readFile(this.file, 'utf8'))
-    return isRecord(json['apiKeys']) ? json['apiKeys'] : {}
+  async remove(account: Account): Promise<boolean> {
+    const name = accountName(account)
+    if (!(name in secretsOf(await parseJsonFile(this.file)))) return false
+    await changeJsonFile(this.file, {
+      change: (json) => {
+        const { [name]: _, ...others } = secretsOf(json)
+        return { credentials: others }
+      },
+    })
+    return true
   }
 
-  async #replace(apiKeys: Readonly<Record<string, unknown>>): Promise<void> {
-    await writeFileDurably(this.file, `${JSON.stringify({ apiKeys }, undefined, 2)}\n`, 0o600)
+  async assertWritable(): Promise<void> {
+    try {
+      await access(dirname(this.file), constants.W_OK)
+    } catch (cause) {
+      throw new ImgctlError('FILE_UNREADABLE', `${this.file} cannot be written`, {
+        cause,
+        hint: 'a new token could not be kept; make the folder writable, or set IMGCTL_API_KEY',
+      })
+    }
   }
+}
+
+function secretsOf({ credentials }: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return isRecord(credentials) ? credentials : {}
 }

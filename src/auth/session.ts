@@ -1,11 +1,15 @@
 import { assertProfileName, type Config, profileNameFor, requireProfile } from '../config/profiles.ts'
 import { DEFAULT_SERVER, parseServerUrl } from '../config/server-url.ts'
 import { ImgctlError } from '../errors/error.ts'
-import type { CredentialStore, Session } from '../ports/credentials.ts'
+import type { Account, Bearer, CredentialPlace, Session } from '../ports/credentials.ts'
 
 /** What was said outside the config file, the flag before the environment. */
 export interface SessionInput {
-  readonly flags: { readonly server?: string | undefined; readonly profile?: string | undefined }
+  readonly flags: {
+    readonly server?: string | undefined
+    readonly profile?: string | undefined
+    readonly organization?: string | undefined
+  }
   readonly environment: Readonly<Record<string, string | undefined>>
 }
 
@@ -53,22 +57,45 @@ export function resolveLogin(
   return { server, profile: named ?? profileNameFor(server, config) }
 }
 
+/** What a session is made of. */
+export interface SessionParts {
+  readonly config: Config
+  /** The login of a profile; undefined when there is none. */
+  readonly login: (account: Account) => Promise<StoredLogin | undefined>
+}
+
+/** How a stored login is used, and where it is. */
+export type StoredLogin = Pick<Session, 'method' | 'bearer'> & { readonly origin: CredentialPlace }
+
 /**
- * The server and the key for it. `IMGCTL_API_KEY` is enough alone, and then no file or keychain is asked for one.
+ * The server and who uses it. `IMGCTL_API_KEY` is enough alone, and then no file or keychain is asked for one.
  *
  * @throws ImgctlError AUTH_REQUIRED
  */
-export async function resolveSession(
-  input: SessionInput,
-  config: Config,
-  store: CredentialStore,
-): Promise<Session> {
+export async function resolveSession(input: SessionInput, { config, login }: SessionParts): Promise<Session> {
   const { server, profile } = resolveTarget(input, config)
   const fromEnvironment = input.environment['IMGCTL_API_KEY']?.trim()
-  if (fromEnvironment) return { server, apiKey: fromEnvironment, origin: 'environment', profile: undefined }
-  const stored = profile === undefined ? undefined : await store.read(profile)
-  if (stored !== undefined) return { server, apiKey: stored, origin: store.kind, profile }
+  if (fromEnvironment) {
+    const organization = chosenOrganization(input)
+    const bearer = apiKeyBearer(fromEnvironment)
+    return { server, method: 'api-key', bearer, origin: 'environment', profile: undefined, organization }
+  }
+  const stored = profile === undefined ? undefined : await login({ profile, server })
+  if (profile !== undefined && stored !== undefined) {
+    const organization = chosenOrganization(input) ?? config.profiles.get(profile)?.organization
+    return { server, ...stored, profile, organization }
+  }
   throw new ImgctlError('AUTH_REQUIRED', `not logged in to ${server}`, { hint: loginHint(server) })
+}
+
+/** The organization that was named outside the config: flag before environment. */
+export function chosenOrganization({ flags, environment }: SessionInput): string | undefined {
+  return flags.organization ?? (environment['IMGCTL_ORGANIZATION'] || undefined)
+}
+
+/** An API key is what it is until it is revoked. */
+export function apiKeyBearer(apiKey: string): Bearer {
+  return { token: async () => apiKey, renew: async () => undefined, expiresAt: undefined }
 }
 
 /** A command that logs in to `server`. */

@@ -14,6 +14,7 @@ import { VERSION } from './version.ts'
 const GLOBAL_OPTIONS = [
   ['--profile <name>', 'the profile to use (IMGCTL_PROFILE)'],
   ['--server <url>', 'the server to talk to (IMGCTL_SERVER)'],
+  ['--organization <id>', 'the organization to use, by id or slug (IMGCTL_ORGANIZATION)'],
   ['--no-input', 'never ask; the default without a terminal'],
   ['--debug', 'show stacks and causes of errors'],
 ] as const

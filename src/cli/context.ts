@@ -1,14 +1,21 @@
 import { join } from 'node:path'
-import { FileCredentialStore } from '../auth/file-credentials.ts'
-import { resolveLogin, resolveSession, resolveTarget, type Target } from '../auth/session.ts'
+import type { LoginStore, NewLogin } from '../auth/login-store.ts'
+import {
+  apiKeyBearer,
+  chosenOrganization,
+  resolveLogin,
+  resolveSession,
+  resolveTarget,
+  type Target,
+} from '../auth/session.ts'
 import { cacheDir, configDir, home, serverDataDir } from '../config/paths.ts'
-import { ProfileStore, profileNameFor } from '../config/profiles.ts'
+import { type ProfileStore, profileNameFor } from '../config/profiles.ts'
 import type { EngineEnvironment } from '../engine/environment.ts'
 import { ImgctlError } from '../errors/error.ts'
 import { makeVisible } from '../internal/control-characters.ts'
 import type { CompletedCommand } from '../operations/completion/command.ts'
 import type { BlobCache, CacheStore } from '../ports/blob-cache.ts'
-import type { CredentialStore, Session } from '../ports/credentials.ts'
+import type { Bearer, CredentialPlace, Session } from '../ports/credentials.ts'
 import type { Probes } from '../ports/diagnosis.ts'
 import type { Engine, EngineChoice } from '../ports/engine.ts'
 import type { EngineBuild } from '../ports/engine-build.ts'
@@ -19,9 +26,10 @@ import type { ServerData } from '../ports/server-data.ts'
 import type { UploadJournal } from '../ports/upload-journal.ts'
 import type { ChosenSettings } from '../server/settings.ts'
 import type { RunningServer } from '../server/start.ts'
-import { askSecret, askYesNo } from '../terminal/prompt.ts'
+import { askSecret, askYesNo, type Choice, choose } from '../terminal/prompt.ts'
 import type { Streams } from '../terminal/streams.ts'
 import type { Host } from './host.ts'
+import { createLoginParts, type LoginParts } from './login-parts.ts'
 import { once } from './once.ts'
 import { writeOutputFile } from './output-file.ts'
 import { newerNodeForServer } from './server-node.ts'
@@ -31,6 +39,7 @@ import { VERSION } from './version.ts'
 export interface GlobalFlags {
   readonly profile?: string
   readonly server?: string
+  readonly organization?: string
   /** False after `--no-input`. */
   readonly input: boolean
   readonly debug?: boolean
@@ -52,19 +61,24 @@ export interface CommandContext {
   /** Where `serve` keeps its data unless it is told otherwise. */
   readonly serverDataDir: string
   readonly profiles: ProfileStore
-  readonly credentials: () => CredentialStore
+  readonly logins: () => LoginStore
+  readonly issuer: LoginParts['issuer']
   /** The server that is meant, whether anybody is logged in to it or not. */
   readonly target: () => Promise<Target>
-  /** @throws ImgctlError AUTH_REQUIRED when there is no key for the server that is meant */
+  /** @throws ImgctlError AUTH_REQUIRED when there is no login for the server that is meant */
   readonly session: () => Promise<Session>
-  /** The API of the server that is meant, with the session's key. */
+  /** The API of the server that is meant, with the session's key or token. */
   readonly server: () => Promise<Server>
-  /** The API of any server with any key. */
-  readonly connect: (server: string, apiKey: string | undefined) => Promise<Server>
+  /** The API of any server with any key or token, and the organization that was named for this command. */
+  readonly connect: (server: string, token: string | undefined) => Promise<Server>
   /** Where a login goes: the server, and the profile that it makes or changes. */
   readonly loginTarget: () => Promise<{ readonly server: string; readonly profile: string }>
-  /** Keeps a key that the server accepted, and makes its profile the active one. @returns the profile */
-  readonly storeLogin: (server: string, apiKey: string, profile?: string) => Promise<string>
+  /** Keeps a login that the server accepted, and makes its profile the active one. */
+  readonly storeLogin: (
+    server: string,
+    login: NewLogin,
+    profile?: string,
+  ) => Promise<{ readonly profile: string; readonly place: CredentialPlace }>
   /** The engine that was chosen, or where the environment and docker's contexts say. */
   readonly engine: (choice: EngineChoice) => Promise<Engine & EngineBuild>
   readonly openRepository: () => Promise<OpenRepository>
@@ -86,6 +100,12 @@ export interface CommandContext {
   readonly confirm: (question: string, flag: string) => Promise<boolean>
   /** A secret, typed unseen. @throws as `confirm` */
   readonly askSecret: (question: string, flag: string) => Promise<string>
+  /** One of several, by its value. @throws as `confirm` */
+  readonly choose: <V extends string>(
+    question: string,
+    choices: readonly Choice<V>[],
+    flag: string,
+  ) => Promise<V>
   /** Replaces a file as a whole. @throws ImgctlError FILE_UNREADABLE, DISK_FULL */
   readonly writeFile: (path: string, text: string) => Promise<void>
   /** Lets go of connections. */
@@ -97,9 +117,6 @@ const USER_AGENT = `imgctl/${VERSION}`
 /** Puts the parts together, each when it is first asked for. */
 export function createContext(host: Host, flags: GlobalFlags): CommandContext {
   const { environment, streams, signal } = host
-  const folder = configDir(environment)
-  const profiles = new ProfileStore(folder)
-  const credentials = () => credentialStore(environment, folder)
   const input = { flags, environment }
   const closers: (() => Promise<void>)[] = []
   const debug = (text: string) => {
@@ -107,7 +124,7 @@ export function createContext(host: Host, flags: GlobalFlags): CommandContext {
   }
   const cacheFiles = {
     folder: cacheDir(environment),
-    keyFile: join(folder, 'cache.key'),
+    keyFile: join(configDir(environment), 'cache.key'),
     onProblem: debug,
   }
 
@@ -117,15 +134,27 @@ export function createContext(host: Host, flags: GlobalFlags): CommandContext {
     closers.push(() => made.destroy())
     return made
   })
-  const connect = async (server: string, apiKey: string | undefined): Promise<Server> => {
+  const { profiles, logins, issuer } = createLoginParts({
+    environment,
+    streams,
+    userAgent: USER_AGENT,
+    dispatcher,
+  })
+  const open = async (
+    server: string,
+    bearer: Bearer | undefined,
+    organization: string | undefined,
+  ): Promise<Server> => {
     const [{ ServerClient }, { Transport }] = await Promise.all([
       import('../api/server-client.ts'),
       import('../api/transport.ts'),
     ])
-    const options = { server, apiKey, userAgent: USER_AGENT, dispatcher: await dispatcher() }
+    const options = { server, bearer, organization, userAgent: USER_AGENT, dispatcher: await dispatcher() }
     return new ServerClient(new Transport(options))
   }
-  const session = once(async () => resolveSession(input, await profiles.read(), credentials()))
+  const session = once(async () =>
+    resolveSession(input, { config: await profiles.read(), login: (account) => logins().find(account) }),
+  )
   const requirePerson = (question: string, flag: string) => {
     if (flags.input && streams.interactive) return
     throw new ImgctlError('INPUT_REQUIRED', `an answer is needed: ${question}`, {
@@ -141,20 +170,21 @@ export function createContext(host: Host, flags: GlobalFlags): CommandContext {
     environment,
     serverDataDir: serverDataDir(environment),
     profiles,
-    credentials,
+    logins,
+    issuer,
     target: async () => resolveTarget(input, await profiles.read()),
     session,
     server: once(async () => {
-      const { server, apiKey } = await session()
-      return connect(server, apiKey)
+      const { server, bearer, organization } = await session()
+      return open(server, bearer, organization)
     }),
-    connect,
-    loginTarget: async () => resolveLogin(input, await profiles.read()),
-    storeLogin: async (server, apiKey, profile) => {
-      const name = profile ?? profileNameFor(server, await profiles.read())
-      await credentials().write(name, apiKey)
-      await profiles.save(name, { server })
-      return name
+    connect: (server, token) =>
+      open(server, token === undefined ? undefined : apiKeyBearer(token), chosenOrganization(input)),
+    loginTarget: async () => resolveLogin(input, await profiles.readForLogin()),
+    storeLogin: async (server, login, chosen) => {
+      const profile = chosen ?? profileNameFor(server, await profiles.readForLogin())
+      const place = await logins().save({ profile, server }, login, chosenOrganization(input))
+      return { profile, place }
     },
     engine: async (choice) => {
       const { createEngine } = await import('../engine/engine.ts')
@@ -202,6 +232,10 @@ export function createContext(host: Host, flags: GlobalFlags): CommandContext {
       requirePerson(question, flag)
       return askSecret(streams, question, signal)
     },
+    choose: async (question, choices, flag) => {
+      requirePerson(question, flag)
+      return choose(streams, question, choices, signal)
+    },
     writeFile: (path, text) => writeOutputFile(path, text),
     completedCommands: async () => (await import('./completed-commands.ts')).completedCommands(),
     probes: async (choice) => {
@@ -231,13 +265,4 @@ export function engineEnvironment(environment: Host['environment']): EngineEnvir
     platform: process.platform,
     ...(uid === undefined ? {} : { uid }),
   }
-}
-
-function credentialStore(environment: Host['environment'], folder: string): CredentialStore {
-  const wanted = environment['IMGCTL_CREDENTIAL_STORE']
-  if (!wanted || wanted === 'file') return new FileCredentialStore(folder)
-  throw new ImgctlError(
-    'USAGE',
-    `IMGCTL_CREDENTIAL_STORE is ${JSON.stringify(wanted)}: only file is supported`,
-  )
 }

@@ -1,12 +1,11 @@
 import { constants } from 'node:fs'
 import { access, stat, statfs } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { dockerCredentials } from '../auth/docker/docker-credentials.ts'
 import { FileCredentialStore } from '../auth/file-credentials.ts'
+import { configDir } from '../config/paths.ts'
 import { isLoopback } from '../config/server-url.ts'
 import type { EngineEnvironment } from '../engine/environment.ts'
 import { proxyFor, proxyUrl, proxyVariables } from '../internal/proxy-environment.ts'
-import type { CredentialStore } from '../ports/credentials.ts'
 import type { DiskSpace, PrivatePath, Probes, ProxySettings } from '../ports/diagnosis.ts'
 import type { EngineChoice } from '../ports/engine.ts'
 import type { ServerRequests } from '../ports/server.ts'
@@ -18,7 +17,7 @@ type Parts = Pick<
   | 'runtime'
   | 'environment'
   | 'serverDataDir'
-  | 'credentials'
+  | 'logins'
   | 'target'
   | 'session'
   | 'server'
@@ -52,8 +51,10 @@ export function createProbes(parts: Parts, engines: EngineEnvironment, choice: E
     server: parts.server,
     openRepository: parts.openRepository,
     credentialStore: async () => {
-      const store = parts.credentials()
-      return { kind: store.kind, paths: await privatePaths(store, engines.platform) }
+      const { place, problem } = await parts.logins().usualPlace()
+      const folder = configDir(environment)
+      const paths = place === 'file' ? await privatePaths(folder, engines.platform) : []
+      return { kind: place, paths, ...(problem ? { problem: problem.message } : {}) }
     },
     dockerCredentials: async () => {
       const credentials = dockerCredentials(engines)
@@ -88,11 +89,11 @@ async function serverOf({ target }: Parts): Promise<string | undefined> {
 }
 
 /** Windows keeps permissions in another way: there the user's folder is the protection. */
-async function privatePaths(store: CredentialStore, platform: NodeJS.Platform): Promise<PrivatePath[]> {
-  if (!(store instanceof FileCredentialStore) || platform === 'win32') return []
+async function privatePaths(folder: string, platform: NodeJS.Platform): Promise<PrivatePath[]> {
+  if (platform === 'win32') return []
   const wanted = [
-    { path: dirname(store.file), wanted: 0o700 },
-    { path: store.file, wanted: 0o600 },
+    { path: folder, wanted: 0o700 },
+    { path: new FileCredentialStore(folder).file, wanted: 0o600 },
   ]
   const present = wanted.map(async (path) => {
     const found = await stat(path.path).catch(() => undefined)

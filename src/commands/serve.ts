@@ -96,7 +96,8 @@ async function greet(
   }
   say(`The administrator's API key, shown this once: ${stderr.style.bold(server.bootstrapKey)}`)
   if (!storeKey) return say(`Log in with it: imgctl login --server ${server.url}`)
-  const profile = await context.storeLogin(server.url, server.bootstrapKey)
+  const login = { kind: 'api-key', apiKey: server.bootstrapKey } as const
+  const { profile } = await context.storeLogin(server.url, login)
   say(`It is stored as profile ${profile}: this user is logged in. Next: imgctl image push IMAGE`)
 }
 

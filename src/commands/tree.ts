@@ -211,11 +211,11 @@ export const TREE: readonly (CommandNode | GroupNode)[] = [
   { name: 'api', summary: "call the server's API", heading: SERVER, load: () => import('./api.ts') },
   {
     name: 'login',
-    summary: 'store an API key for a server',
+    summary: 'log in to a server',
     heading: ACCOUNT,
     load: () => import('./login.ts'),
   },
-  { name: 'logout', summary: 'forget an API key', heading: ACCOUNT, load: () => import('./logout.ts') },
+  { name: 'logout', summary: 'forget a login', heading: ACCOUNT, load: () => import('./logout.ts') },
   {
     name: 'whoami',
     summary: 'show who is logged in where',

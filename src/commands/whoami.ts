@@ -1,6 +1,11 @@
+import type { Me } from '../contract/identity.ts'
+import { isCode } from '../errors/error.ts'
+import type { Session } from '../ports/credentials.ts'
+import type { ServerKeys } from '../ports/server.ts'
 import { printRecords, type RecordView } from '../terminal/records.ts'
 import { defineCommand } from './command.ts'
 import { format } from './options/output.ts'
+import { minuteText } from './views/time.ts'
 
 interface Identity {
   readonly user: string
@@ -10,8 +15,11 @@ interface Identity {
   readonly keyName: string | null
   readonly server: string
   readonly profile: string | null
-  /** Where the key came from: environment, file or keychain. */
-  readonly keyOrigin: string
+  readonly method: Session['method']
+  /** Where the login came from: environment, file or keychain. */
+  readonly keyOrigin: Session['origin']
+  /** When the key or the access token ends; null: never, or not known. */
+  readonly expiresAt: string | null
 }
 
 const VIEW: RecordView<Identity> = {
@@ -20,30 +28,61 @@ const VIEW: RecordView<Identity> = {
     { header: 'Organization', value: ({ organization }) => organization },
     { header: 'Server', value: ({ server }) => server },
     { header: 'Profile', value: ({ profile }) => profile },
-    { header: 'Key', value: ({ keyName, keyOrigin }) => `${keyName ?? 'unnamed'} (${keyOrigin})` },
+    { header: 'Login', value: loginText },
+    { header: 'Expires', value: ({ expiresAt }) => expiresAt, human: expiryText },
     { header: 'Permissions', value: ({ permissions }) => permissions.join(',') },
   ],
   id: ({ user }) => user,
 }
 
 export default defineCommand({
-  description: 'Asks the server who the key in use belongs to, and tells where that key came from.',
+  description: `Asks the server who is logged in, and tells where the login is kept and when it ends. The access token of a login with a
+browser or a code is renewed by itself.`,
   arguments: {},
   options: { format: format() },
   examples: ['imgctl whoami', "imgctl whoami --format '{{.Organization}}'"],
-  async run({ options }, { streams, session, server, signal }) {
-    const { origin, profile, ...rest } = await session()
-    const me = await (await server()).me(signal)
+  async run({ options }, context) {
+    const session = await context.session()
+    const server = await context.server()
+    const me = await server.me(context.signal)
     const identity: Identity = {
       user: me.name,
       email: me.email,
       organization: me.organization.slug,
       permissions: me.permissions,
       keyName: me.keyName,
-      server: rest.server,
-      profile: profile ?? null,
-      keyOrigin: origin,
+      server: session.server,
+      profile: session.profile ?? null,
+      method: session.method,
+      keyOrigin: session.origin,
+      expiresAt: await expiryOf(session, me, server, context.signal),
     }
-    await printRecords(streams.stdout, identity, VIEW, options)
+    await printRecords(context.streams.stdout, identity, VIEW, options)
   },
 })
+
+async function expiryOf(
+  { method, bearer }: Session,
+  me: Me,
+  server: ServerKeys,
+  signal: AbortSignal,
+): Promise<string | null> {
+  if (method === 'oauth')
+    return bearer.expiresAt === undefined ? null : new Date(bearer.expiresAt).toISOString()
+  if (me.keyName === null) return null
+  try {
+    return (await server.currentApiKey(signal)).expiresAt
+  } catch (error) {
+    if (isCode(error, 'NOT_FOUND', 'FORBIDDEN')) return null
+    throw error
+  }
+}
+
+function loginText({ method, keyName, keyOrigin }: Identity): string {
+  return method === 'oauth' ? `OAuth (${keyOrigin})` : `${keyName ?? 'unnamed'} (${keyOrigin})`
+}
+
+function expiryText({ expiresAt, method }: Identity): string {
+  if (expiresAt === null) return '-'
+  return method === 'oauth' ? `${minuteText(expiresAt)}, renewed by itself` : minuteText(expiresAt)
+}

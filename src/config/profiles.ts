@@ -1,13 +1,15 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ImgctlError } from '../errors/error.ts'
-import { writeFileDurably } from '../internal/durable-file.ts'
-import { isRecord, parseJsonFile } from './json-file.ts'
+import { ImgctlError, isCode } from '../errors/error.ts'
+import { changeJsonFile, isRecord, type JsonChange, parseJsonFile } from './json-file.ts'
 import { isLoopback } from './server-url.ts'
 
 /** A server under a name of the user's. Its secret is elsewhere (auth/). */
 export interface Profile {
   readonly server: string
+  /** Where its secret is; undefined: nobody is logged in. */
+  readonly credential?: 'keychain' | 'file' | undefined
+  /** The organization to use, by id or slug; undefined: the server's choice. */
+  readonly organization?: string | undefined
 }
 
 /** What config.json says. Keys that this version does not know are kept in `raw`. */
@@ -23,31 +25,53 @@ const PROFILE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 /** The profiles of this user, in `config.json`. Every change replaces the file as a whole. */
 export class ProfileStore {
   readonly file: string
+  readonly #onBackup: JsonChange['onBackup']
 
-  constructor(folder: string) {
+  /** @param onBackup makes a login survive a broken file: told where the old one is kept */
+  constructor(folder: string, onBackup?: JsonChange['onBackup']) {
     this.file = join(folder, 'config.json')
+    this.#onBackup = onBackup
   }
 
   /** No file is an empty config. @throws ImgctlError FILE_UNREADABLE naming the file */
   async read(): Promise<Config> {
-    const raw = await parseJsonFile(this.file, () => readFile(this.file, 'utf8'))
+    const raw = await parseJsonFile(this.file)
     const entries = isRecord(raw['profiles']) ? Object.entries(raw['profiles']) : []
     const profiles = new Map<string, Profile>()
     for (const [name, value] of entries) {
-      if (isRecord(value) && typeof value['server'] === 'string')
-        profiles.set(name, { server: value['server'] })
+      const profile = isRecord(value) ? toProfile(value) : undefined
+      if (profile) profiles.set(name, profile)
     }
     const active = raw['activeProfile']
     return { active: typeof active === 'string' ? active : undefined, profiles, raw }
   }
 
-  /** Adds or changes a profile and makes it the active one. @throws ImgctlError USAGE for a bad name */
+  /** As `read`; a broken file counts as none, because `save` will put it aside. */
+  async readForLogin(): Promise<Config> {
+    return this.read().catch((error) => {
+      if (!isCode(error, 'FILE_UNREADABLE') || error.cause !== undefined) throw error
+      return { active: undefined, profiles: new Map(), raw: {} }
+    })
+  }
+
+  /**
+   * Adds or changes a profile and makes it the active one; what is said to be undefined is removed.
+   *
+   * @throws ImgctlError USAGE for a bad name, FILE_UNREADABLE, DISK_FULL
+   */
   async save(name: string, profile: Profile): Promise<void> {
     assertProfileName(name)
-    await this.#change((raw, profiles) => {
-      const before = isRecord(profiles[name]) ? profiles[name] : {}
-      return { ...raw, activeProfile: name, profiles: { ...profiles, [name]: { ...before, ...profile } } }
-    })
+    await this.#change(
+      (raw, profiles) => ({ ...raw, activeProfile: name, profiles: merged(profiles, name, profile) }),
+      this.#onBackup,
+    )
+  }
+
+  /** Changes what is said of a profile, if it is there still. */
+  async update(name: string, profile: Partial<Profile>): Promise<void> {
+    await this.#change((raw, profiles) =>
+      isRecord(profiles[name]) ? { ...raw, profiles: merged(profiles, name, profile) } : raw,
+    )
   }
 
   /** @throws ImgctlError PROFILE_NOT_FOUND */
@@ -67,11 +91,31 @@ export class ProfileStore {
 
   async #change(
     change: (raw: Record<string, unknown>, profiles: Record<string, unknown>) => Record<string, unknown>,
+    onBackup?: JsonChange['onBackup'],
   ): Promise<void> {
-    const { raw } = await this.read()
-    const changed = change({ ...raw }, isRecord(raw['profiles']) ? raw['profiles'] : {})
-    await writeFileDurably(this.file, `${JSON.stringify(changed, undefined, 2)}\n`)
+    await changeJsonFile(this.file, {
+      change: (raw) => change({ ...raw }, isRecord(raw['profiles']) ? raw['profiles'] : {}),
+      onBackup,
+    })
   }
+}
+
+function toProfile({ server, credential, organization }: Record<string, unknown>): Profile | undefined {
+  if (typeof server !== 'string') return undefined
+  return {
+    server,
+    ...(credential === 'keychain' || credential === 'file' ? { credential } : {}),
+    ...(typeof organization === 'string' && organization ? { organization } : {}),
+  }
+}
+
+function merged(
+  profiles: Readonly<Record<string, unknown>>,
+  name: string,
+  profile: Partial<Profile>,
+): Record<string, unknown> {
+  const before = isRecord(profiles[name]) ? profiles[name] : {}
+  return { ...profiles, [name]: { ...before, ...profile } }
 }
 
 /** @throws ImgctlError PROFILE_NOT_FOUND */

@@ -203,6 +203,7 @@ async function serverAuth(
     return { username, password: secret, registry: domain }
   } catch (error) {
     if (!isCode(error, 'FORBIDDEN')) throw error
-    return { username: USERNAME, password: (await ports.session()).apiKey, registry: domain }
+    const { bearer } = await ports.session()
+    return { username: USERNAME, password: await bearer.token(signal), registry: domain }
   }
 }

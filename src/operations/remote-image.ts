@@ -77,10 +77,10 @@ async function openRepository(
     return openRepository({ host: registryUrl, secure, repository: `${project}/${path}`, credentials })
   } catch (error) {
     if (!isCode(error, 'FORBIDDEN')) throw error
-    const { apiKey, server: url } = await session()
+    const { bearer, server: url } = await session()
     if (new URL(url).host !== registry.host) throw error
     const repository = image.reference.slice(registry.host.length + 1, image.reference.lastIndexOf(':'))
-    const credentials = { username: 'imgctl', password: apiKey }
+    const credentials = { username: 'imgctl', password: await bearer.token(signal) }
     return openRepository({ host: registry.host, secure, repository, credentials })
   }
 }

@@ -28,6 +28,14 @@ export interface PrivatePath {
   readonly wanted: number
 }
 
+export interface FoundCredentialStore {
+  readonly kind: 'keychain' | 'file'
+  /** Why the keychain cannot be used. */
+  readonly problem?: string
+  /** Of the file, where it is the store. */
+  readonly paths: readonly PrivatePath[]
+}
+
 export interface ProxySettings {
   /** Each variable in force with its value, without any password. */
   readonly variables: readonly { readonly name: string; readonly value: string }[]
@@ -70,8 +78,8 @@ export interface Probes {
   /** The server, with the session's key. */
   server(): Promise<Server>
   openRepository(): Promise<OpenRepository>
-  /** Where keys are kept. */
-  credentialStore(): Promise<{ readonly kind: string; readonly paths: readonly PrivatePath[] }>
+  /** Where logins are kept. */
+  credentialStore(): Promise<FoundCredentialStore>
   /** `others`: what else there is with credentials in it, by name: `DOCKER_AUTH_CONFIG`, Podman's files. */
   dockerCredentials(): Promise<{
     readonly file: string

@@ -3,7 +3,14 @@ import type {
   DockerRegistry,
   UpdateDockerRegistry,
 } from '../contract/docker-registry.ts'
-import type { Me, PushAccess } from '../contract/identity.ts'
+import type {
+  ApiKey,
+  CreateApiKey,
+  CreatedApiKey,
+  Me,
+  Organization,
+  PushAccess,
+} from '../contract/identity.ts'
 import type {
   CreateImage,
   DeletedImage,
@@ -25,6 +32,22 @@ export interface ServerConfiguration {
 
 export interface ServerIdentity {
   me(signal?: AbortSignal): Promise<Me>
+}
+
+/** The API keys of who asks. */
+export interface ServerKeys {
+  apiKeys(signal?: AbortSignal): Promise<ApiKey[]>
+  /** @throws ImgctlError NOT_FOUND when no key asks, but a token */
+  currentApiKey(signal?: AbortSignal): Promise<ApiKey>
+  /** @throws ImgctlError CONFLICT when the name is in use, FORBIDDEN for permissions that who asks has not */
+  createApiKey(body: CreateApiKey, signal?: AbortSignal): Promise<CreatedApiKey>
+  /** @throws ImgctlError NOT_FOUND */
+  revokeApiKey(name: string, signal?: AbortSignal): Promise<void>
+}
+
+export interface ServerOrganizations {
+  /** Those that who asks can reach. */
+  organizations(signal?: AbortSignal): Promise<Organization[]>
 }
 
 export interface ServerImages {
@@ -84,6 +107,8 @@ export interface ServerRequests {
 export interface Server
   extends ServerConfiguration,
     ServerIdentity,
+    ServerKeys,
+    ServerOrganizations,
     ServerImages,
     ServerPushAccess,
     ServerRegistries,

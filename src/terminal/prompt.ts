@@ -22,6 +22,30 @@ export async function askSecret(streams: Streams, question: string, signal: Abor
   )
 }
 
+/** One answer of several. */
+export interface Choice<V extends string> {
+  readonly value: V
+  readonly name: string
+  /** Shown while the choice is marked. */
+  readonly description?: string
+}
+
+/** Asks for one of several; the first is marked. As `askYesNo` otherwise. */
+export async function choose<V extends string>(
+  streams: Streams,
+  question: string,
+  choices: readonly Choice<V>[],
+  signal: AbortSignal,
+): Promise<V> {
+  const { select } = await import('@inquirer/prompts')
+  return ask(signal, () =>
+    select<V>(
+      { message: question, choices: [...choices] },
+      { input: streams.stdin, output: streams.stderr.raw, signal },
+    ),
+  )
+}
+
 /** Ctrl-C was pressed while a question was open: the terminal is raw then, so no signal came. */
 export class PromptInterrupted extends Error {}
 

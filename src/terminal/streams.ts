@@ -70,6 +70,11 @@ export function createStreams(stdio: Stdio, environment: Environment): Streams {
   }
 }
 
+/** A line of text that may come from outside. */
+export function textLine(text: string): string {
+  return `${makeVisible(text)}\n`
+}
+
 /** A line that says what came out well. */
 export function successLine({ style }: Output, text: string): string {
   return `${style.green('✓')} ${makeVisible(text)}\n`

@@ -13,6 +13,8 @@ import { inTerminal } from './terminal.ts'
 const ROOT = join(import.meta.dirname, '../..')
 const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 
+const ARROW_DOWN = '\x1b[B'
+
 let server: TestServer
 let home: string
 /** A user with nothing set up. */
@@ -110,6 +112,8 @@ describe('what needs no server', () => {
       'serve gc': 3,
       api: 2,
       login: 2,
+      'cache info': 0,
+      'cache prune': 0,
       completion: 2,
       doctor: 1,
       logout: 0,
@@ -205,7 +209,10 @@ describe('a server that is not one', () => {
 describe('logging in', () => {
   const login = (input: string, args: string[] = []) =>
     imgctl(['login', '--server', server.url, '--api-key-stdin', ...args], { env: nobody, input })
-  const files = () => readdirSync(join(home, 'config')).sort()
+  const files = () =>
+    readdirSync(join(home, 'config'))
+      .filter((name) => name !== '.locks')
+      .sort()
 
   test('a key from stdin is verified, kept in 0600 files, and in use from then on', async () => {
     const result = await login(`${server.apiKey}\n`)
@@ -287,7 +294,10 @@ describe('logging in', () => {
 
   test('a person is asked, and what is typed is not shown', async () => {
     const terminal = inTerminal(['login', '--server', server.url], nobody)
-    await terminal.shows('API key')
+    await terminal.shows('? Select Authentication Method')
+    await terminal.shows('Login with Browser')
+    terminal.type(`${ARROW_DOWN}\r`)
+    await terminal.shows('? API key')
     terminal.type(`${server.apiKey}\r`)
     expect(await terminal.exitCode).toBe(0)
     expect(terminal.screen()).toContain('Successfully logged in')
@@ -296,7 +306,7 @@ describe('logging in', () => {
 
   test('Ctrl-C at the question: exit 130, nothing stored', async () => {
     const terminal = inTerminal(['login', '--server', server.url], nobody)
-    await terminal.shows('API key')
+    await terminal.shows('Set API Key')
     terminal.type('\x03')
     expect(await terminal.exitCode).toBe(130)
     expect(readdirSync(home)).toEqual([])

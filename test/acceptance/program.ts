@@ -153,8 +153,13 @@ async function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
 }
 
-/** What a test's process inherits: no login of the person who runs the tests, no engine, no colours. */
+/**
+ * What a test's process inherits: no login of the person who runs the tests nor their keychain, no engine, no
+ * display, no colours.
+ */
 function cleanEnvironment(): Record<string, string | undefined> {
-  const dropped = /^(?:IMGCTL_|DOCKER_|XDG_|CI$|NO_COLOR$|FORCE_COLOR$|(?:HTTPS?|NO|ALL)_PROXY$)/i
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !dropped.test(name)))
+  const dropped =
+    /^(?:IMGCTL_|DOCKER_|XDG_|DBUS_|SSH_|DISPLAY$|WAYLAND_DISPLAY$|BROWSER$|WSL_|CI$|NO_COLOR$|FORCE_COLOR$|(?:HTTPS?|NO|ALL)_PROXY$)/i
+  const kept = Object.entries(process.env).filter(([name]) => !dropped.test(name))
+  return { ...Object.fromEntries(kept), IMGCTL_CREDENTIAL_STORE: 'file' }
 }

@@ -21,7 +21,7 @@ export function inTerminal(args: readonly string[], env: Readonly<Record<string,
   const pty = spawn(process.execPath, [PROGRAM, ...args], {
     cols: 100,
     rows: 30,
-    env: { PATH, TERM: 'xterm-256color', ...env },
+    env: { PATH, TERM: 'xterm-256color', IMGCTL_CREDENTIAL_STORE: 'file', ...env },
   })
   let text = ''
   let ended = false

@@ -4,6 +4,8 @@ import { Agent } from 'undici'
 import { expect, onTestFinished, test } from 'vitest'
 import { ServerClient } from '../../src/api/server-client.ts'
 import { Transport } from '../../src/api/transport.ts'
+import { apiKeyBearer } from '../../src/auth/session.ts'
+import type { Bearer } from '../../src/ports/credentials.ts'
 
 const KEY = 'img_secret-key'
 
@@ -12,12 +14,16 @@ interface Seen {
   readonly url: string
   readonly authorization: string | undefined
   readonly ifMatch: string | undefined
+  readonly organization?: string | string[] | undefined
   readonly body: string
 }
 type Answer = (request: IncomingMessage, response: ServerResponse, count: number) => void
 
 /** A server that answers as a test says, and a client of it. */
-async function withServer(answer: Answer) {
+async function withServer(
+  answer: Answer,
+  { bearer, organization }: { bearer?: Bearer; organization?: string } = {},
+) {
   const seen: Seen[] = []
   const server = createServer(async (request, response) => {
     let body = ''
@@ -27,6 +33,7 @@ async function withServer(answer: Answer) {
       url: request.url!,
       authorization: request.headers.authorization,
       ifMatch: request.headers['if-match'],
+      organization: request.headers['x-imgctl-organization-id'],
       body,
     })
     answer(request, response, seen.length)
@@ -39,7 +46,8 @@ async function withServer(answer: Answer) {
     server.closeAllConnections()
     server.close()
   })
-  const transport = new Transport({ server: url, apiKey: KEY, userAgent: 'imgctl/test', dispatcher })
+  const options = { server: url, userAgent: 'imgctl/test', dispatcher }
+  const transport = new Transport({ ...options, bearer: bearer ?? apiKeyBearer(KEY), organization })
   return { client: new ServerClient(transport), seen, url, server }
 }
 
@@ -196,4 +204,55 @@ test('no error shows the key', async () => {
   const { client } = await withServer((_, response) => response.writeHead(500).end('boom'))
   const error = (await client.me().catch((thrown: unknown) => thrown)) as Error
   expect(JSON.stringify(error) + error.stack + String(error.cause)).not.toContain(KEY)
+})
+
+/** Tokens that follow each other; each but the last is refused by the server. */
+function bearerOf(...tokens: string[]) {
+  const renewals: string[] = []
+  let current = 0
+  const bearer: Bearer = {
+    token: async () => tokens[current]!,
+    renew: async (refused) => {
+      renewals.push(refused)
+      current++
+      return tokens[current]
+    },
+    expiresAt: undefined,
+  }
+  return { bearer, renewals }
+}
+
+const takesOnly = (token: string) => (request: IncomingMessage, response: ServerResponse) => {
+  const isTaken = request.headers.authorization === `Bearer ${token}`
+  json(response, isTaken ? 200 : 401, isTaken ? { id: '1' } : { code: 'AUTH_REQUIRED', message: 'no' })
+}
+
+test('a token that is refused is renewed once, and the call is sent again with its body', async () => {
+  const { bearer, renewals } = bearerOf('old', 'new')
+  const { client, seen } = await withServer(takesOnly('new'), { bearer })
+  await client.createImage({ name: 'app:1' })
+  expect(seen.map(({ authorization }) => authorization)).toEqual(['Bearer old', 'Bearer new'])
+  expect(new Set(seen.map(({ body }) => body))).toEqual(new Set(['{"name":"app:1"}']))
+  expect(renewals).toEqual(['old'])
+})
+
+test('a token that is refused again is an error, not a loop', async () => {
+  const { bearer, renewals } = bearerOf('old', 'newer', 'newest')
+  const { client, seen } = await withServer(takesOnly('none of these'), { bearer })
+  await expect(client.me()).rejects.toMatchObject({ code: 'AUTH_REQUIRED', status: 401 })
+  expect([seen.length, renewals]).toEqual([2, ['old']])
+})
+
+test('a key that is refused is not tried again', async () => {
+  const { client, seen } = await withServer(takesOnly('another'))
+  await expect(client.me()).rejects.toMatchObject({ code: 'AUTH_REQUIRED' })
+  expect(seen).toHaveLength(1)
+})
+
+test('the organization goes along', async () => {
+  const { client, seen } = await withServer((_, response) => json(response, 200, {}), {
+    organization: 'team',
+  })
+  await client.me()
+  expect(seen[0]?.organization).toBe('team')
 })

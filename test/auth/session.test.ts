@@ -1,28 +1,40 @@
-import { statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { FileCredentialStore } from '../../src/auth/file-credentials.ts'
-import { resolveLogin, resolveSession, type SessionInput } from '../../src/auth/session.ts'
+import {
+  apiKeyBearer,
+  resolveLogin,
+  resolveSession,
+  type SessionInput,
+  type StoredLogin,
+} from '../../src/auth/session.ts'
 import { ProfileStore } from '../../src/config/profiles.ts'
+import { type Account, accountName } from '../../src/ports/credentials.ts'
 import { temporaryFolder } from '../config/temporary-folder.ts'
 
 const WORK = 'https://images.example'
 const OTHER = 'https://other.example'
 
+const KEYS = new Map([
+  [`other@${OTHER}`, 'other-key'],
+  [`work@${WORK}`, 'work-key'],
+])
+
 async function setUp() {
-  const folder = temporaryFolder()
-  const profiles = new ProfileStore(folder)
+  const profiles = new ProfileStore(temporaryFolder())
   await profiles.save('other', { server: OTHER })
-  await profiles.save('work', { server: WORK })
-  const store = new FileCredentialStore(folder)
-  await store.write('other', 'other-key')
-  await store.write('work', 'work-key')
-  return { folder, profiles, store }
+  await profiles.save('work', { server: WORK, organization: 'team' })
+  return profiles
+}
+
+/** What is stored: it is asked for by profile and server. */
+async function login(account: Account): Promise<StoredLogin | undefined> {
+  const key = KEYS.get(accountName(account))
+  return key === undefined ? undefined : { method: 'api-key', origin: 'file', bearer: apiKeyBearer(key) }
 }
 
 async function resolve(flags: SessionInput['flags'], environment: Record<string, string>) {
-  const { profiles, store } = await setUp()
-  return resolveSession({ flags, environment }, await profiles.read(), store)
+  const profiles = await setUp()
+  const session = await resolveSession({ flags, environment }, { config: await profiles.read(), login })
+  return { ...session, apiKey: await session.bearer.token() }
 }
 
 test.each<[SessionInput['flags'], Record<string, string>, string, string, string]>([
@@ -59,27 +71,34 @@ test('an unknown profile is told, not replaced', async () => {
   await expect(resolve({ profile: 'nope' }, {})).rejects.toMatchObject({ code: 'PROFILE_NOT_FOUND' })
 })
 
-test('the environment is enough alone: no file is read', async () => {
-  const { folder, profiles } = await setUp()
-  const config = await profiles.read()
-  writeFileSync(join(folder, 'credentials.json'), 'broken')
+test('the environment is enough alone: no store is asked', async () => {
+  const profiles = await setUp()
   const session = resolveSession(
     { flags: {}, environment: { IMGCTL_API_KEY: 'k' } },
-    config,
-    new FileCredentialStore(folder),
+    { config: await profiles.read(), login: () => Promise.reject(new Error('asked')) },
   )
-  expect(await session).toMatchObject({ apiKey: 'k' })
+  expect(await session).toMatchObject({ origin: 'environment', profile: undefined })
 })
 
 test('without anything it is the local server, and nobody is logged in', async () => {
-  const folder = temporaryFolder()
-  const config = await new ProfileStore(folder).read()
-  const session = resolveSession({ flags: {}, environment: {} }, config, new FileCredentialStore(folder))
+  const config = await new ProfileStore(temporaryFolder()).read()
+  const session = resolveSession({ flags: {}, environment: {} }, { config, login })
   await expect(session).rejects.toMatchObject({
     code: 'AUTH_REQUIRED',
     message: expect.stringContaining('http://127.0.0.1:7700'),
     hint: expect.stringContaining('imgctl login'),
   })
+})
+
+test.each<[SessionInput['flags'], Record<string, string>, string | undefined]>([
+  [{}, {}, 'team'],
+  [{}, { IMGCTL_ORGANIZATION: 'env' }, 'env'],
+  [{ organization: 'flag' }, { IMGCTL_ORGANIZATION: 'env' }, 'flag'],
+  [{ profile: 'other' }, {}, undefined],
+  [{}, { IMGCTL_API_KEY: 'k' }, undefined],
+  [{}, { IMGCTL_API_KEY: 'k', IMGCTL_ORGANIZATION: 'env' }, 'env'],
+])('%o and %o ask for the organization %s', async (flags, environment, organization) => {
+  expect((await resolve(flags, environment)).organization).toBe(organization)
 })
 
 test.each<[SessionInput['flags'], Record<string, string>, string, string]>([
@@ -89,23 +108,6 @@ test.each<[SessionInput['flags'], Record<string, string>, string, string]>([
   [{ server: 'https://third.example' }, {}, 'https://third.example', 'third.example'],
   [{}, { IMGCTL_SERVER: OTHER }, OTHER, 'other'],
 ])('a login with %o and %o goes to %s as %s', async (flags, environment, server, profile) => {
-  const { profiles } = await setUp()
+  const profiles = await setUp()
   expect(resolveLogin({ flags, environment }, await profiles.read())).toEqual({ server, profile })
-})
-
-test('credentials: 0600, others kept, removal is for good', async () => {
-  const { store } = await setUp()
-  expect(statSync(store.file).mode & 0o777).toBe(0o600)
-  await store.remove('work')
-  await store.remove('never-there')
-  expect([await store.read('work'), await store.read('other')]).toEqual([undefined, 'other-key'])
-})
-
-test('a broken credentials file is named and not quoted', async () => {
-  const { store } = await setUp()
-  writeFileSync(store.file, 'img_secret')
-  await expect(store.read('work')).rejects.toMatchObject({
-    code: 'FILE_UNREADABLE',
-    message: expect.not.stringContaining('img_secret'),
-  })
 })

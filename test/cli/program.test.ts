@@ -98,7 +98,7 @@ test.each<[string, number, string]>([
   ['image list --profile nope', 3, 'no profile is called "nope"'],
   ['profile use nope', 3, 'no profile is called "nope"'],
   ['profile remove nope', 3, 'no profile is called "nope"'],
-  ['login', 2, 'an answer is needed: API key'],
+  ['login', 2, 'nobody can be asked how to log in'],
 ])('%s with nothing set up: exit %d, a hint, no question', async (line, exit, message) => {
   const { code, out, err } = await runCli(line.split(' '))
   expect([code, out]).toEqual([exit, ''])
@@ -115,5 +115,5 @@ test('serve on a Node that cannot: exit 1, and which Node it needs', async () =>
 test('an answer is never asked for with --no-input, terminal or not', async () => {
   const { code, err } = await runCli(['login', '--no-input'], { tty: true, environment: { NO_COLOR: '1' } })
   expect(code).toBe(2)
-  expect(err).toContain('hint: answer with --api-key-stdin')
+  expect(err).toContain('hint: --device logs in with a code, --api-key-stdin with a key')
 })

@@ -26,7 +26,7 @@ test('a saved profile is active, in a 0600 file in a 0700 folder, and nothing el
   expect((await profiles.read()).active).toBe('work')
   expect(statSync(profiles.file).mode & 0o777).toBe(0o600)
   expect(statSync(folder).mode & 0o777).toBe(0o700)
-  expect(readdirSync(folder)).toEqual(['config.json'])
+  expect(readdirSync(folder)).toEqual(['.locks', 'config.json'])
 })
 
 test('keys that are not known here are kept', async () => {

@@ -6,6 +6,7 @@ import { type PullPorts, pullImage } from '../../src/operations/pull-image.ts'
 import type { EngineAuth } from '../../src/ports/engine.ts'
 import type { Repository, RepositoryLocation } from '../../src/ports/registry.ts'
 import type { RegistryCredentials } from '../../src/ports/registry-credentials.ts'
+import { sessionOf } from './session.ts'
 
 const DIGEST: Digest = `sha256:${'d'.repeat(64)}`
 const SIGNAL = new AbortController().signal
@@ -54,7 +55,7 @@ function ports({ image, docker = {}, pushAccess, loggedOut, digests = [DIGEST], 
       },
     },
     serverUrl: async () => SERVER,
-    session: async () => ({ server: SERVER, apiKey: KEY, origin: 'environment', profile: undefined }),
+    session: async () => sessionOf(SERVER, KEY),
     server: async () => {
       if (loggedOut) throw new ImgctlError('AUTH_REQUIRED', 'not logged in', { hint: 'imgctl login' })
       return server

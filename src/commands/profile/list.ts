@@ -7,6 +7,9 @@ interface ProfileRecord {
   readonly server: string
   readonly active: boolean
   readonly loggedIn: boolean
+  /** Where the login is kept. */
+  readonly credentialStore: 'keychain' | 'file' | null
+  readonly organization: string | null
 }
 
 const VIEW: RecordView<ProfileRecord> = {
@@ -15,9 +18,9 @@ const VIEW: RecordView<ProfileRecord> = {
     { header: 'Server', value: ({ server }) => server },
     { header: 'Active', value: ({ active }) => active, human: ({ active }) => (active ? '*' : '') },
     {
-      header: 'Key',
+      header: 'Login',
       value: ({ loggedIn }) => loggedIn,
-      human: ({ loggedIn }) => (loggedIn ? 'stored' : '-'),
+      human: ({ credentialStore }) => credentialStore ?? '-',
     },
   ],
   id: ({ name }) => name,
@@ -27,13 +30,14 @@ export default defineCommand({
   arguments: {},
   options: { format: format(), quiet },
   examples: ['imgctl profile list'],
-  async run({ options }, { streams, profiles, credentials }) {
+  async run({ options }, { streams, profiles }) {
     const config = await profiles.read()
-    const store = credentials()
     const records: ProfileRecord[] = []
-    for (const [name, { server }] of config.profiles) {
-      const loggedIn = (await store.read(name)) !== undefined
-      records.push({ name, server, active: name === config.active, loggedIn })
+    for (const [name, { server, credential, organization }] of config.profiles) {
+      const loggedIn = credential !== undefined
+      const active = name === config.active
+      const login = { credentialStore: credential ?? null, organization: organization ?? null }
+      records.push({ name, server, active, loggedIn, ...login })
     }
     await printRecords(streams.stdout, records, VIEW, options)
     if (records.length === 0 && options.format.kind === 'table') {

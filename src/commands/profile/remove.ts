@@ -2,13 +2,14 @@ import { defineCommand } from '../command.ts'
 import { required } from '../options/kinds.ts'
 
 export default defineCommand({
-  description: 'Forgets a profile: its server and its key.',
+  description: 'Forgets a profile: its server and its login.',
   arguments: { name: required('<name>', 'the profile') },
   options: {},
   examples: ['imgctl profile remove work'],
-  async run({ args }, { streams, profiles, credentials }) {
+  async run({ args }, { streams, profiles, logins, signal }) {
+    const profile = (await profiles.read()).profiles.get(args.name)
+    if (profile) await logins().remove({ profile: args.name, server: profile.server }, signal)
     await profiles.remove(args.name)
-    await credentials().remove(args.name)
     streams.stderr.write(`${streams.stderr.style.green('✓')} Profile ${args.name} removed\n`)
   },
 })

@@ -19,12 +19,17 @@ export async function checkLogin(
   config: AskedConfig,
   signal: AbortSignal,
 ): Promise<Finding> {
-  const { server, profile, origin } = await probes.session()
-  const key = profile === undefined ? `the key of the ${origin}` : `the key of profile ${profile} (${origin})`
+  const { server, profile, origin, method, bearer } = await probes.session()
+  const what = method === 'oauth' ? 'the login' : 'the key'
+  const key = profile === undefined ? `${what} of the ${origin}` : `${what} of profile ${profile} (${origin})`
   if (!(await answers(config))) return skip(`${key} was not tried: ${NO_SERVER}`)
   const me = await (await probes.server()).me(signal)
   const found = `${me.name}, organization ${me.organization.slug}, at ${server}, with ${key}`
-  const permissions = [`permissions: ${me.permissions.join(', ') || 'none'}`]
+  const until = bearer.expiresAt === undefined ? undefined : new Date(bearer.expiresAt).toISOString()
+  const permissions = [
+    `permissions: ${me.permissions.join(', ') || 'none'}`,
+    ...(until === undefined ? [] : [`access token until ${until}, renewed by itself`]),
+  ]
   if (me.permissions.includes('write:images') || me.permissions.includes('admin'))
     return ok(found, permissions)
   const fix = 'log in with a key that has the permission write:images: imgctl login'

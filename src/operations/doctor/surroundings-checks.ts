@@ -15,11 +15,16 @@ export async function checkNode({ runtime, newerNodeForServer }: Probes): Promis
   return warn(`${found}; imgctl serve needs ${newerNodeForServer}`, fix)
 }
 
-/** Where keys are kept, and that nobody else on this machine can read them. */
+/** Where logins are kept, and that nobody else on this machine can read them. */
 export async function checkCredentialStore(probes: Probes): Promise<Finding> {
-  const { kind, paths } = await probes.credentialStore()
-  const found = `keys are kept in ${kind === 'file' ? 'a file' : `the ${kind}`}`
-  const details = paths.map(({ path, mode }) => `${path} (${octal(mode)})`)
+  const { kind, paths, problem } = await probes.credentialStore()
+  if (kind === 'keychain') {
+    if (problem === undefined) return ok('logins are kept in the keychain')
+    return fail(problem, 'unlock it, or keep logins in a file: export IMGCTL_CREDENTIAL_STORE=file')
+  }
+  const found = 'logins are kept in a file'
+  const files = paths.map(({ path, mode }) => `${path} (${octal(mode)})`)
+  const details = [...(problem === undefined ? [] : [problem]), ...files]
   const open = paths.filter(({ mode }) => (mode & OTHERS) !== 0)
   if (open.length === 0) return ok(found, details)
   return fail(`${found} that others on this machine may open`, open.map(chmod).join(' && '), details)

@@ -3,6 +3,7 @@ import type { EngineProblem, Probes, SurveyedPlace } from '../../../src/ports/di
 import type { EngineInfo } from '../../../src/ports/engine.ts'
 import type { Repository } from '../../../src/ports/registry.ts'
 import type { Server } from '../../../src/ports/server.ts'
+import { sessionOf } from '../session.ts'
 
 export const ENGINE: EngineInfo = {
   product: 'docker',
@@ -37,8 +38,7 @@ export function probes(changes: Partial<Probes> = {}, wanted: Wanted = {}): Prob
     serverConfig: async () => serverConfig(registryHost, secure),
     serverClock: async () => ({ server: 1e12, here: 1e12 + 90_000 }),
     session: async () => ({
-      server: 'http://127.0.0.1:7700',
-      apiKey: 'img_secret',
+      ...sessionOf('http://127.0.0.1:7700', 'img_secret'),
       origin: 'file',
       profile: 'local',
     }),

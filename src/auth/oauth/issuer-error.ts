@@ -1,0 +1,73 @@
+import { AuthorizationResponseError, ClientError, ResponseBodyError } from 'openid-client'
+import { ImgctlError } from '../../errors/error.ts'
+import { makeVisible } from '../../internal/control-characters.ts'
+
+/** An issuer's description is shown up to this length. */
+const MAX_DESCRIPTION_LENGTH = 200
+/** openid-client's code for a call that ran into its own time limit. */
+const TIMED_OUT = 'OAUTH_TIMEOUT'
+
+const TRY_AGAIN = 'try again: imgctl login'
+const OTHER_WAY = 'ask the person who runs the server; with an API key: imgctl login --api-key-stdin'
+
+/** What the issuer said no with (RFC 6749, section 5.2; RFC 8628, section 3.5); undefined when it did not. */
+export function refusalOf(error: unknown): string | undefined {
+  const said = error instanceof ResponseBodyError || error instanceof AuthorizationResponseError
+  return said ? error.error : undefined
+}
+
+/**
+ * An error of openid-client's in the user's words. Its causes hold answers with tokens in them: only their messages
+ * are kept.
+ */
+export function issuerError(issuer: string, error: unknown): unknown {
+  if (error instanceof ResponseBodyError || error instanceof AuthorizationResponseError) {
+    return refusal(issuer, error.error, error.error_description)
+  }
+  if (error instanceof ClientError && error.code !== TIMED_OUT) return untrusted(issuer, error)
+  const code = error instanceof ClientError ? TIMED_OUT : systemCode(error)
+  if (code === undefined) return error
+  const why = code === TIMED_OUT ? 'no answer in time' : code
+  return new ImgctlError('SERVER_UNREACHABLE', `cannot reach the issuer ${issuer}: ${why}`, {
+    retryable: true,
+    hint: 'check the network and HTTPS_PROXY; imgctl doctor shows what is in force',
+  })
+}
+
+function refusal(issuer: string, code: string, description: string | undefined): ImgctlError {
+  switch (code) {
+    case 'access_denied':
+      return new ImgctlError('FORBIDDEN', `the login was denied at ${issuer}`, { hint: TRY_AGAIN })
+    case 'expired_token':
+      return new ImgctlError('TIMEOUT', 'the code expired before it was entered', { hint: TRY_AGAIN })
+    case 'invalid_grant':
+      return new ImgctlError('LOGIN_FAILED', 'the login has expired or was used before', { hint: TRY_AGAIN })
+    default: {
+      const words = makeVisible([code, description].filter(Boolean).join(': '))
+      const said = words.slice(0, MAX_DESCRIPTION_LENGTH)
+      return new ImgctlError('LOGIN_FAILED', `${issuer} refused the login: ${said}`, { hint: OTHER_WAY })
+    }
+  }
+}
+
+function untrusted(issuer: string, error: ClientError): ImgctlError {
+  const inner = error.cause instanceof Error ? error.cause.message : undefined
+  const why = inner === undefined || inner === error.message ? error.message : `${error.message} (${inner})`
+  return new ImgctlError(
+    'LOGIN_FAILED',
+    `the answer of ${issuer} cannot be trusted: ${makeVisible(why).slice(0, MAX_DESCRIPTION_LENGTH)}`,
+    { hint: OTHER_WAY },
+  )
+}
+
+/** The network's code in the chain of causes of a failed fetch. */
+function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  if (
+    'code' in error &&
+    typeof error.code === 'string' &&
+    /^(?:E[A-Z]|UND_|CERT|SELF|UNABLE)/.test(error.code)
+  )
+    return error.code
+  return systemCode(error instanceof AggregateError ? error.errors[0] : error.cause)
+}

@@ -1,0 +1,77 @@
+import type { Dispatcher } from 'undici'
+import { Credentials } from '../auth/credentials.ts'
+import { FileCredentialStore } from '../auth/file-credentials.ts'
+import { LoginStore, type OAuthCalls } from '../auth/login-store.ts'
+import type { OAuthBearerOptions } from '../auth/oauth/oauth-bearer.ts'
+import { cacheDir, configDir } from '../config/paths.ts'
+import { ProfileStore } from '../config/profiles.ts'
+import type { Issuer, OidcSettings } from '../ports/login.ts'
+import { type Streams, warningLine } from '../terminal/streams.ts'
+import { once } from './once.ts'
+
+export interface LoginParts {
+  readonly profiles: ProfileStore
+  /** @throws ImgctlError USAGE for a store that there is not */
+  readonly logins: () => LoginStore
+  /** Who logs users in for a server. */
+  readonly issuer: (settings: OidcSettings, server: string, signal: AbortSignal) => Promise<Issuer>
+}
+
+interface LoginHost {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly streams: Streams
+  readonly userAgent: string
+  readonly dispatcher: () => Promise<Dispatcher>
+}
+
+/** Profiles, credentials and issuers, put together; what costs something is loaded when it is asked for. */
+export function createLoginParts({ environment, streams, userAgent, dispatcher }: LoginHost): LoginParts {
+  const folder = configDir(environment)
+  const warn = (text: string) => streams.stderr.write(warningLine(streams.stderr, text))
+  const onBackup = (file: string, backup: string) =>
+    warn(`${file} could not be read; it is kept as ${backup}`)
+  const profiles = new ProfileStore(folder, onBackup)
+  const file = new FileCredentialStore(folder, onBackup)
+  const http = async () => ({ dispatcher: await dispatcher(), userAgent })
+  const keychain = once(async () => {
+    const { KeychainStore } = await import('../auth/keychain/keychain-store.ts')
+    return new KeychainStore({ environment })
+  })
+  const oauth = async (): Promise<OAuthCalls> => {
+    const [{ OAuthBearer }, { refreshLogin, revokeLogin }] = await Promise.all([
+      import('../auth/oauth/oauth-bearer.ts'),
+      import('../auth/oauth/refresh.ts'),
+    ])
+    const ready = await http()
+    return {
+      bearer: (parts, current) => {
+        const { server } = parts.account
+        const options: OAuthBearerOptions = {
+          ...parts,
+          refresh: (credential, signal) => refreshLogin(credential, server, ready, signal),
+        }
+        return new OAuthBearer(options, current)
+      },
+      revoke: (credential, server, signal) => revokeLogin(credential, server, ready, signal),
+    }
+  }
+  let fallbackTold = false
+  const onFallback = (path: string, reason: Error) => {
+    if (fallbackTold) return
+    fallbackTold = true
+    warn(`${reason.message}; the login is kept in ${path}, which only you can read`)
+  }
+  const logins = () => {
+    const wanted = environment['IMGCTL_CREDENTIAL_STORE']
+    const credentials = new Credentials({ profiles, file, keychain, wanted, onFallback })
+    return new LoginStore({ profiles, credentials, cacheFolder: cacheDir(environment), oauth })
+  }
+  return {
+    profiles,
+    logins,
+    issuer: async (settings, server, signal) => {
+      const { createIssuer } = await import('../auth/oauth/create-issuer.ts')
+      return createIssuer(settings, server, await http(), signal)
+    },
+  }
+}
