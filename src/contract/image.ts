@@ -43,6 +43,8 @@ export const Reason = Type.Object({
   retryable: Type.Boolean(),
   at: DateTime(),
   attempt: Type.Integer({ minimum: 1 }),
+  /** When the server tries again by itself; absent when it does not. */
+  nextTryAt: Type.Optional(DateTime()),
 })
 export type Reason = Static<typeof Reason>
 

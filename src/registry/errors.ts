@@ -4,6 +4,7 @@ import { type ErrorDetails, ImgctlError } from '../errors/error.ts'
 import { makeVisible } from '../internal/control-characters.ts'
 import { redactUrl } from '../internal/redact.ts'
 import type { HttpAnswer } from './http.ts'
+import { retryAfterOf } from './retry-after.ts'
 
 /** What is read of an error's body: enough for any message, too little to hurt. */
 const MAX_ERROR_BYTES = 16 * 1024
@@ -75,7 +76,7 @@ export async function answerError(
     : `answered ${status}${body.message ? `: ${body.message}` : ''}`
   const { method, url } = answer.request
   const requestId = answer.header('x-request-id')
-  const retryAfter = retryAfterSeconds(answer.header('retry-after'))
+  const retryAfter = retryAfterOf(answer)
   const server = answer.header('server')
   return new RegistryError(
     errorCode(answer.status, body.code, notFound),
@@ -141,14 +142,6 @@ function firstError(text: string): { code: string; message: string } | undefined
 export function oneLine(text: string): string {
   const line = makeVisible(text.trim().replace(/\s+/g, ' '))
   return line.length > MAX_MESSAGE_LENGTH ? `${line.slice(0, MAX_MESSAGE_LENGTH)}...` : line
-}
-
-/** `Retry-After` as seconds, in both of its forms. https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3 */
-function retryAfterSeconds(value: string | undefined): number | undefined {
-  if (value === undefined) return undefined
-  if (/^\d+$/.test(value)) return Number(value)
-  const date = Date.parse(value)
-  return Number.isNaN(date) ? undefined : Math.max(0, Math.ceil((date - Date.now()) / 1000))
 }
 
 async function readStart(answer: HttpAnswer): Promise<string> {

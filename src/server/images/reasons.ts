@@ -67,9 +67,11 @@ export function toFailure(error: unknown): StepFailure {
   })
 }
 
-export function toReason(failure: StepFailure, at: number, attempt: number): Reason {
+/** @param nextTry when the server tries again by itself, milliseconds since 1970; undefined: not */
+export function toReason(failure: StepFailure, at: number, attempt: number, nextTry?: number): Reason {
   const { code, message, hint, retryable } = failure
-  return { code, message, hint, retryable, at: new Date(at).toISOString(), attempt }
+  const next = nextTry === undefined ? {} : { nextTryAt: new Date(nextTry).toISOString() }
+  return { code, message, hint, retryable, at: new Date(at).toISOString(), attempt, ...next }
 }
 
 function isReasonCode(code: string): code is ReasonCode {

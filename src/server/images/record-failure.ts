@@ -8,7 +8,8 @@ import { DEADLINES, transition } from './states.ts'
 
 /** A transient failure that comes back so often is not one. */
 const MAX_TRIES = 4
-/** A rate limit goes away by itself, when its window ends. */
+/** A rate limit goes away by itself, when its window ends. Docker Hub's has six hours; more is for the owner to decide. */
+const MAX_RATE_LIMIT_WAIT_MS = 6 * 3_600_000
 const MAX_TRIES_OF: Partial<Record<ReasonCode, number>> = { UPSTREAM_RATE_LIMITED: 10 }
 /** Above every number of tries: then it is the server that ends each time in the middle of the work. */
 const MAX_TRIES_EVER = 12
@@ -43,7 +44,12 @@ function nextTry(image: ImageTable, failure: StepFailure, now: number): number |
   const ceiling = Math.min(MAX_BACKOFF_MS, BACKOFF_MS * 2 ** image.attempt)
   const wait = Math.max((failure.retryAfter ?? 0) * 1000, ceiling * (0.5 + Math.random() / 2))
   const deadline = image.stateSince + (DEADLINES[image.state as ImageState] ?? 0)
-  return now + wait < deadline ? Math.ceil(now + wait) : undefined
+  const isInTime = isRateLimit(failure) ? wait <= MAX_RATE_LIMIT_WAIT_MS : now + wait < deadline
+  return isInTime ? Math.ceil(now + wait) : undefined
+}
+
+function isRateLimit({ code }: StepFailure): boolean {
+  return code === 'UPSTREAM_RATE_LIMITED'
 }
 
 async function end(ctx: ServerContext, claim: Claim, failure: StepFailure, now: number): Promise<void> {
@@ -65,7 +71,9 @@ async function tryAgain(
   failure: StepFailure,
   { now, next }: { readonly now: number; readonly next: number },
 ): Promise<void> {
-  const reason = toReason(failure, now, image.attempt + 1)
+  const reason = toReason(failure, now, image.attempt + 1, next)
+  // The upstream asked for this wait: it is not the image that is late.
+  const stateSince = isRateLimit(failure) ? image.stateSince + (next - now) : image.stateSince
   await ctx.db.transaction().execute(async (trx) => {
     const { numUpdatedRows } = await trx
       .updateTable('images')
@@ -73,6 +81,7 @@ async function tryAgain(
         step: `next try at ${new Date(next).toISOString()}`,
         reasonJson: JSON.stringify(reason),
         attempt: image.attempt + 1,
+        stateSince,
         nextAttemptAt: next,
         updatedAt: now,
         leaseOwner: null,

@@ -193,6 +193,7 @@ describe('failures of the upstream', () => {
       step: expect.stringMatching(/^next try at/),
       reason: { code: 'UPSTREAM_RATE_LIMITED', retryable: true, attempt: 1 },
     })
+    expect(waiting.step).toBe(`next try at ${waiting.reason?.nextTryAt}`)
     expect(times).toBe(1)
     expect(await settle(id)).toMatchObject({ state: 'active', reason: null })
     const { body: events } = await server.call<ImageEvent[]>('GET', `/images/${id}/events`)
@@ -200,6 +201,37 @@ describe('failures of the upstream', () => {
       'UPSTREAM_RATE_LIMITED',
       'UPSTREAM_RATE_LIMITED',
     ])
+    const { at, nextTryAt } = events.find(({ type }) => type === 'retry')!.reason!
+    expect(Date.parse(nextTryAt!) - Date.parse(at)).toBeGreaterThanOrEqual(30_000)
+  })
+
+  test.each([
+    ['hours of patience, twice', { 'retry-after': String(5 * 3600) }, 5 * 3600],
+    ['a reset', { 'ratelimit-reset': '700' }, 700],
+    ['a window', { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '0;w=21600' }, 900],
+  ])(
+    '429 with %s: the wait is kept, and does not count against the deadline',
+    async (_, headers, seconds) => {
+      upstream.put('1', one)
+      let times = 0
+      upstream.fault = (request, response) => times++ < 2 && answer(429, headers)(request, response)
+      const image = await outcome()
+      expect(image.state).toBe('active')
+      const { body: events } = await server.call<ImageEvent[]>('GET', `/images/${image.id}/events`)
+      const waits = events.flatMap(({ reason }) =>
+        reason ? [(Date.parse(reason.nextTryAt!) - Date.parse(reason.at)) / 1000] : [],
+      )
+      expect(waits.map((wait) => Math.round(wait / 10) * 10)).toEqual([seconds, seconds])
+    },
+  )
+
+  test('429 for longer than anybody waits: told at once', async () => {
+    upstream.fault = answer(429, { 'retry-after': String(7 * 3600) })
+    const image = await outcome()
+    await expectFailure(image, 'UPSTREAM_RATE_LIMITED')
+    expect(image.reason).toMatchObject({ retryable: true, attempt: 1 })
+    expect(image.reason).not.toHaveProperty('nextTryAt')
+    expect(upstream.requests).toHaveLength(1)
   })
 
   test('500 for ever', async () => {
@@ -272,15 +304,38 @@ describe('failures of the upstream', () => {
   test('a connection that breaks in the middle of a blob goes on where it was', async () => {
     upstream.put('1', one)
     let isBroken = false
+    const ranges: (string | undefined)[] = []
     upstream.fault = (request, response) => {
+      if (request.url?.endsWith(digestBytes(shared))) ranges.push(request.headers.range)
       if (isBroken || !request.url?.endsWith(digestBytes(shared))) return false
       isBroken = true
       response.writeHead(200, { 'content-length': shared.length })
-      response.write(shared.subarray(0, 2000), () => response.destroy())
+      response.write(shared.subarray(0, 2000))
+      // Bytes that nobody has read yet are lost with their connection.
+      setTimeout(() => response.destroy(), 200)
       return true
     }
     expect((await outcome()).state).toBe('active')
+    expect(ranges).toEqual([undefined, 'bytes=2000-'])
   })
+})
+
+test('blobs come in parallel, and not all at once', async () => {
+  const many = makeImage({ layers: Array.from({ length: 9 }, (_, n) => layerBytes(`layer ${n}`)) })
+  upstream.put('1', many)
+  const waiting: (() => void)[] = []
+  let most = 0
+  upstream.fault = (request, response) => {
+    const bytes = many.blobs.get(request.url?.split('/').at(-1) as never)
+    if (!bytes) return false
+    waiting.push(() => response.writeHead(200, { 'content-length': bytes.length }).end(bytes))
+    most = Math.max(most, waiting.length)
+    // As many as will come have come; only then is one of them answered.
+    setTimeout(() => waiting.shift()?.(), 50)
+    return true
+  }
+  expect((await outcome()).state).toBe('active')
+  expect(most).toBe(3)
 })
 
 describe('what only the server can reach (SSRF)', () => {

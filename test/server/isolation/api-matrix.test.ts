@@ -55,7 +55,8 @@ const cases = Object.entries(API_ROWS).flatMap(([route, row]) => {
   return methods.map((each) => [`${each} ${pattern}`, each, row] as const)
 })
 
-describe.each(cases)('%s', (_, method, row) => {
+describe.each(cases)('%s', (route, method, row) => {
+  const pattern = route.split(' ')[1]!
   const { needs, ok, stranger } = row
   const open = needs === 'public'
   const permission = KEY_PERMISSIONS.find((each) => each === needs)
@@ -108,6 +109,45 @@ describe.each(cases)('%s', (_, method, row) => {
       const path = real.path.replace(/(?<=\/(?:images|docker-registry|api-keys)\/)[^/]+/, 'none')
       const absent = await world.call(method, path, { ...real, key: world.stranger })
       expect([absent.status, absent.as<{ code: string }>().code]).toEqual([404, JSON.parse(text).code])
+    }
+  })
+
+  test('a logged-in user: as a key of the same permissions, in an organization of theirs', async () => {
+    const own = permission ? [permission] : (['read:images'] as Permission[])
+    const member = await world.tokenOf('default', own)
+    const expected = row.withToken ?? ok
+    expect((await tryAs(method, row, member)).status).toBe(expected)
+    const elsewhere = await tryAs(method, row, await world.tokenOf('other', ['admin']))
+    expect([elsewhere.status, elsewhere.changed]).toEqual([stranger === 'own' ? expected : 404, false])
+    if (permission && expected === ok) {
+      const others = KEY_PERMISSIONS.filter((each) => each !== permission)
+      const lacking = await tryAs(method, row, await world.tokenOf('default', others))
+      expect([lacking.status, lacking.changed]).toEqual([403, false])
+    }
+  })
+
+  test('a logged-in user cannot name an organization of others', async () => {
+    const { path, ...rest } = await row.request(world)
+    const id = (
+      await world.ctx.db
+        .selectFrom('organizations')
+        .select('id')
+        .where('slug', '=', 'default')
+        .executeTakeFirstOrThrow()
+    ).id
+    for (const organization of [id, 'default']) {
+      const headers = { ...rest.headers, 'x-imgctl-organization-id': organization }
+      const before = await world.stored()
+      const answer = await world.call(method, path, {
+        ...rest,
+        headers,
+        key: await world.tokenOf('other', ['admin']),
+      })
+      expect(answer.status).toBe(open || pattern === '/api/organizations' ? ok : 404)
+      expect(await world.stored()).toBe(before)
+      for (const secret of (await secrets()).filter((each) => !path.includes(each))) {
+        expect(answer.text).not.toContain(secret)
+      }
     }
   })
 

@@ -15,6 +15,8 @@ export interface Row {
   readonly ok: number
   /** For another organization's administrator: `absent` is 404, `own` acts on what that organization has. */
   readonly stranger: 'absent' | 'own'
+  /** What a logged-in user, who has no key, gets instead of `ok`. */
+  readonly withToken?: number
   /** A call on something of `default` that is there. Made anew for each call. */
   readonly request: (world: World) => Promise<Request>
 }
@@ -32,6 +34,8 @@ function registryBody() {
 }
 
 async function registry(world: World, suffix = ''): Promise<Request> {
+  // There may be a hundred of them.
+  await world.ctx.db.deleteFrom('registries').execute()
   const answer = await world.call('POST', '/api/docker-registry', { body: registryBody() })
   return { path: `/api/docker-registry/${answer.as<{ id: string }>().id}${suffix}` }
 }
@@ -62,11 +66,18 @@ export const API_ROWS: Readonly<Record<string, Row>> = {
   'GET /api/api-keys/current': {
     needs: 'any',
     ok: 200,
+    withToken: 404,
     stranger: 'own',
     request: fixed('/api/api-keys/current'),
   },
-  'GET /api/api-keys/:name': { needs: 'any', ok: 200, stranger: 'absent', request: apiKey },
-  'DELETE /api/api-keys/:name': { needs: 'read:images', ok: 204, stranger: 'absent', request: apiKey },
+  'GET /api/api-keys/:name': { needs: 'any', ok: 200, stranger: 'absent', withToken: 404, request: apiKey },
+  'DELETE /api/api-keys/:name': {
+    needs: 'read:images',
+    ok: 204,
+    stranger: 'absent',
+    withToken: 404,
+    request: apiKey,
+  },
   'POST /api/api-keys': {
     needs: 'read:images',
     ok: 201,

@@ -1,4 +1,5 @@
 import type { Permission } from '../../../src/contract/identity.ts'
+import { hashApiKey } from '../../../src/server/identity/principal.ts'
 import { addUser, type OpenApp, openApp } from '../http/open-app.ts'
 import { basic, Client } from '../registry-context.ts'
 
@@ -16,6 +17,8 @@ const NO_LIMIT = { key: 1_000_000, address: 1_000_000 }
 export interface World extends OpenApp {
   /** An administrator's key of the organization `other`. */
   readonly stranger: string
+  /** What a logged-in user of an organization shows, who may do exactly these there. */
+  tokenOf(slug: string, permissions: readonly Permission[]): Promise<string>
   /** A new key of `default` with exactly these. */
   keyWith(permissions: readonly Permission[]): Promise<string>
   /** Pushes a new image to `default/app` as docker does. @returns its name and digests */
@@ -34,9 +37,30 @@ export async function openWorld(): Promise<World> {
   let next = 0
   const client: World['client'] = (secret, bearer = false) =>
     new Client(server, secret === undefined ? undefined : bearer ? `Bearer ${secret}` : basic(secret))
+  const users = new Map<string, string>()
+  // How a token is verified is test/server/issuer's matter; here it is what its user may do.
+  Object.assign(app.ctx, {
+    accessTokens: {
+      verify: async (token: string) => {
+        const userId = users.get(token)
+        return userId && { userId, grantId: null }
+      },
+    },
+  })
   return {
     ...app,
     stranger,
+    async tokenOf(slug, permissions) {
+      const { key } = await addUser(app.ctx.db, slug, [...permissions])
+      const row = await app.ctx.db
+        .selectFrom('api_keys')
+        .select('userId')
+        .where('hash', '=', hashApiKey(key))
+        .executeTakeFirstOrThrow()
+      const token = `token.of.user-${++next}`
+      users.set(token, row.userId)
+      return token
+    },
     client,
     async keyWith(permissions) {
       const answer = await app.call('POST', '/api/api-keys', { body: { name: `key ${++next}`, permissions } })
