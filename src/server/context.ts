@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Permission } from '../contract/identity.ts'
 import type { Platform } from '../oci/platform.ts'
 import type { BlobStore } from './content/blob-store.ts'
+import type { Reserve } from './content/reserve.ts'
 import type { AccessTokens } from './identity/access-tokens.ts'
 import type { ServerKeys } from './identity/keys.ts'
 import type { Db } from './store/database.ts'
@@ -56,6 +57,8 @@ export interface ServerContext {
   readonly settings: ServerSettings
   readonly db: Db
   readonly blobs: BlobStore
+  /** For everything that removes: it works on a full disk too. */
+  readonly reserve: Reserve
   readonly keys: ServerKeys
   readonly accessTokens: AccessTokens
   /** How browsers reach the server, without a path; undefined when that is not known: then nobody can log in. */

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { Closing } from './closing.ts'
 import { openBlobStore } from './content/blob-store.ts'
+import { openReserve } from './content/reserve.ts'
 import type { ServerContext, ServerSettings } from './context.ts'
 import { openDatabaseIn, prepareDataFolder } from './data-folder.ts'
 import { createAccessTokens } from './identity/access-tokens.ts'
@@ -24,7 +25,11 @@ export async function openContext(
   closing.add(() => lock.release())
   const db = await openDatabaseIn(dataDir)
   closing.add(() => db.destroy())
-  const [keys, blobs] = await Promise.all([openKeys(dataDir, parts.now), openBlobStore(dataDir)])
+  const [keys, blobs, reserve] = await Promise.all([
+    openKeys(dataDir, parts.now),
+    openBlobStore(dataDir),
+    openReserve(dataDir),
+  ])
   const all = { settings, db, keys, ...parts }
-  return { ...all, blobs, accessTokens: createAccessTokens(all) }
+  return { ...all, blobs, reserve, accessTokens: createAccessTokens(all) }
 }

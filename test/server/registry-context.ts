@@ -10,6 +10,7 @@ import { PERMISSIONS, type Permission } from '../../src/contract/identity.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import { OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { openBlobStore } from '../../src/server/content/blob-store.ts'
+import { openReserve } from '../../src/server/content/reserve.ts'
 import type { ServerContext, ServerSettings } from '../../src/server/context.ts'
 import { openKeys } from '../../src/server/identity/keys.ts'
 import { hashApiKey } from '../../src/server/identity/principal.ts'
@@ -59,6 +60,7 @@ export async function testContext(settings: Partial<ServerSettings> = {}): Promi
     },
     db,
     blobs: await openBlobStore(dataDir, { stalledMs: STALLED_MS }),
+    reserve: await openReserve(dataDir),
     keys: await openKeys(dataDir, now),
     log: pino({ level: 'silent' }),
     now,

@@ -5,7 +5,7 @@ import { collectAll, collectOrphanFiles } from './collect.ts'
 import { KeyedLock } from './keyed-lock.ts'
 import { removeExpiredTags } from './tags.ts'
 
-type JanitorContext = Pick<ServerContext, 'db' | 'blobs' | 'now' | 'settings' | 'log'>
+type JanitorContext = Pick<ServerContext, 'db' | 'blobs' | 'reserve' | 'now' | 'settings' | 'log'>
 
 /** Nothing waits for the janitor; a round that finds nothing costs some milliseconds. */
 const ROUND_EVERY_MS = 10 * 60 * 1000
@@ -51,6 +51,7 @@ async function run(
 ): Promise<void> {
   let orphansAt = Number.NEGATIVE_INFINITY
   let waitMs = FIRST_ROUND_AFTER_MS
+  await ctx.reserve.refill().catch((error) => ctx.log.error({ err: error }, 'no space is reserved'))
   while (await waited(waitMs, signal)) {
     waitMs = ROUND_EVERY_MS
     const orphansToo = ctx.now() - orphansAt >= ORPHANS_EVERY_MS
@@ -69,8 +70,17 @@ function waited(ms: number, signal: AbortSignal): Promise<boolean> {
   return setTimeout(ms, true, { signal, ref: false }).catch(() => false)
 }
 
-/** One round. */
+/** One round, on a full disk too. */
 export async function cleanUp(
+  ctx: JanitorContext,
+  options: { readonly orphansToo: boolean },
+): Promise<CollectReport> {
+  const report = await ctx.reserve.forRemoval(() => sweep(ctx, options))
+  await ctx.reserve.refill()
+  return report
+}
+
+async function sweep(
   ctx: JanitorContext,
   { orphansToo }: { readonly orphansToo: boolean },
 ): Promise<CollectReport> {

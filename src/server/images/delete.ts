@@ -1,6 +1,7 @@
 import type { DeletedImage } from '../../contract/image.ts'
 import { ImgctlError } from '../../errors/error.ts'
 import { collectRepository } from '../content/collect.ts'
+import { KeyedLock } from '../content/keyed-lock.ts'
 import { freedBy, removeImageContent } from '../content/removal.ts'
 import type { ServerContext } from '../context.ts'
 import type { ImageTable } from '../store/schema.ts'
@@ -14,6 +15,9 @@ export interface Deletion {
   readonly actor: string
 }
 
+/** One after the other in each organization: of two names of the same content, the second one frees it. */
+const DELETIONS = new KeyedLock()
+
 /**
  * Deletes an image in whatever state it is, its tag, and what nothing else needs. A worker that has it in hand
  * stops.
@@ -26,24 +30,26 @@ export async function deleteImage(
   scope: ImageScope,
   deletion: Deletion,
 ): Promise<DeletedImage> {
-  const { deleted, repositoryId } = await ctx.db.transaction().execute(async (trx) => {
-    const image = await findImage(trx, scope, deletion.idOrName)
-    assertUnchanged(image, deletion.ifMatch)
-    const { freedBytes, heldBy } = await freedBy(trx, image)
-    await deleteImageRow(trx, image, { now: ctx.now(), actor: deletion.actor })
-    return {
-      deleted: { freedBytes, heldBy: [...heldBy] },
-      repositoryId: await removeImageContent(trx, image),
-    }
+  const remove = () =>
+    ctx.db.transaction().execute(async (trx) => {
+      const image = await findImage(trx, scope, deletion.idOrName)
+      assertUnchanged(image, deletion.ifMatch)
+      await deleteImageRow(trx, image, { now: ctx.now(), actor: deletion.actor })
+      return { image, repositoryId: await removeImageContent(trx, image) }
+    })
+  return DELETIONS.run(scope.organizationId, async () => {
+    const { image, repositoryId } = await ctx.reserve.forRemoval(remove)
+    const { freedBytes, heldBy } = await freedBy(ctx.db, image)
+    if (repositoryId !== undefined) await collect(ctx, repositoryId)
+    return { freedBytes, heldBy: [...heldBy] }
   })
-  if (repositoryId !== undefined) await collect(ctx, repositoryId)
-  return deleted
 }
 
 /** The image is deleted, whatever happens here: what stays behind is swept later. */
 async function collect(ctx: ServerContext, repositoryId: number): Promise<void> {
   try {
-    await collectRepository(ctx, repositoryId)
+    await ctx.reserve.forRemoval(() => collectRepository(ctx, repositoryId))
+    await ctx.reserve.refill()
   } catch (error) {
     ctx.log.error({ err: error, repositoryId }, 'content of a deleted image is left to the janitor')
   }

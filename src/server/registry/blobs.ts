@@ -5,6 +5,7 @@ import type { ByteRange } from '../content/blob-store.ts'
 import { removeBlobs } from '../content/collect.ts'
 import { findBlob, staleTouch, touchBlob, unlinkBlob } from '../content/links.ts'
 import { manifestThatNeeds } from '../content/manifests.ts'
+import type { Trx } from '../store/database.ts'
 import { type Call, isRelied, repositoryOf } from './call.ts'
 import { isPublic } from './public-view.ts'
 import { requestedRange } from './ranges.ts'
@@ -63,14 +64,16 @@ export async function deleteBlob(call: Call) {
   const digest = requireDigest(target.reference)
   const repositoryId = await repositoryOf(call)
   if (repositoryId === undefined) throw blobUnknown(digest)
-  const unlinked = await ctx.db.transaction().execute(async (trx) => {
+  const unlink = async (trx: Trx) => {
     const needer = await manifestThatNeeds(trx, repositoryId, digest)
     if (needer) {
       throw new RegistryError(409, 'DENIED', `manifest ${needer} needs this blob: delete the manifest first`)
     }
     return unlinkBlob(trx, repositoryId, digest)
-  })
+  }
+  const unlinked = await ctx.reserve.forRemoval(() => ctx.db.transaction().execute(unlink))
   if (!unlinked) throw blobUnknown(digest)
-  await removeBlobs(ctx, [digest])
+  await ctx.reserve.forRemoval(() => removeBlobs(ctx, [digest]))
+  await ctx.reserve.refill()
   return reply.code(202).send()
 }

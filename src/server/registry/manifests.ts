@@ -91,7 +91,7 @@ export async function removeManifest(call: Call) {
   const reference = parseReference(target.reference)
   const repositoryId = await repositoryOf(call)
   if (repositoryId === undefined) throw manifestUnknown(target.reference)
-  await ctx.db.transaction().execute(async (trx) => {
+  const remove = async (trx: Trx) => {
     if ('tag' in reference) {
       if (!(await deleteTag(trx, repositoryId, reference.tag))) throw manifestUnknown(reference.tag)
       await forgetImage(call, trx, reference.tag)
@@ -103,7 +103,8 @@ export async function removeManifest(call: Call) {
       throw new RegistryError(409, 'DENIED', `index ${needer} lists this manifest: delete the index first`)
     for (const tag of await tagsOfManifest(trx, repositoryId, digest)) await forgetImage(call, trx, tag)
     if (!(await deleteManifest(trx, repositoryId, digest))) throw manifestUnknown(digest)
-  })
+  }
+  await ctx.reserve.forRemoval(() => ctx.db.transaction().execute(remove))
   return reply.code(202).send()
 }
 

@@ -1,9 +1,19 @@
+import { setImmediate } from 'node:timers/promises'
 import type { KyselyPlugin } from 'kysely'
 import { expect, test } from 'vitest'
 import { collectRepository } from '../../../src/server/content/collect.ts'
 import { freedBy, MAX_HELD_BY, removeImageContent } from '../../../src/server/content/removal.ts'
 import type { Db } from '../../../src/server/store/database.ts'
-import { apiKey, basic, Client, GRACE_MS, imageManifest, serve, testContext } from '../registry-context.ts'
+import {
+  apiKey,
+  basic,
+  Client,
+  GRACE_MS,
+  imageManifest,
+  serve,
+  type TestContext,
+  testContext,
+} from '../registry-context.ts'
 
 async function setup() {
   const ctx = await testContext()
@@ -101,6 +111,53 @@ test('as many statements for a hundred layers as for one', async () => {
   })
   expect(many.statements).toEqual(few.statements)
   expect(many.statements).toHaveLength(3)
+})
+
+/** Manifests without a name that share the layer of the pushed one, and the config too. */
+async function addUnnamed(ctx: TestContext, digest: string, count: number): Promise<void> {
+  const manifest = await ctx.db
+    .selectFrom('manifests')
+    .selectAll()
+    .where('digest', '=', digest)
+    .executeTakeFirstOrThrow()
+  const references = await ctx.db.selectFrom('manifest_references').selectAll().execute()
+  await ctx.db.transaction().execute(async (trx) => {
+    for (let i = 0; i < count; i++) {
+      const copy = `sha256:${String(i).padStart(64, '0')}`
+      await trx
+        .insertInto('manifests')
+        .values({ ...manifest, digest: copy })
+        .execute()
+      const rows = references.map((row) => ({ ...row, manifestDigest: copy }))
+      await trx.insertInto('manifest_references').values(rows).execute()
+    }
+  })
+}
+
+test('thousands of manifests without a name do not keep others waiting, nor bytes from being freed', async () => {
+  const { ctx, client } = await setup()
+  const { digest, manifest } = await client.pushImage('acme/app', '1.0', LAYER_BYTES)
+  await addUnnamed(ctx, digest, 2_000)
+  let turns = 0
+  let isDone = false
+  const others = (async () => {
+    while (!isDone) {
+      await setImmediate()
+      turns++
+    }
+  })()
+  const { freedBytes } = await freedBy(ctx.db, named('1.0', digest))
+  isDone = true
+  await others
+  expect(freedBytes).toBe(manifest.config.size + 1000)
+  // Of each of the two blobs, 2,001 manifests in pages of 200.
+  expect(turns).toBeGreaterThanOrEqual(20)
+
+  // The very last of them has a name: then nothing is freed.
+  const last = `sha256:${'1999'.padStart(64, '0')}`
+  const tag = { repositoryId: 1, tag: 'last', digest: last, updatedAt: 1, expiresAt: null }
+  await ctx.db.insertInto('tags').values(tag).execute()
+  expect((await freedBy(ctx.db, named('1.0', digest))).freedBytes).toBe(0)
 })
 
 test('of very many names that hold the content the first are told', async () => {

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { Permission } from '../../../src/contract/identity.ts'
 import { openBlobStore } from '../../../src/server/content/blob-store.ts'
+import { openReserve } from '../../../src/server/content/reserve.ts'
 import type { ServerContext } from '../../../src/server/context.ts'
 import { type AppPlugins, createApp } from '../../../src/server/http/app.ts'
 import { principalOf } from '../../../src/server/http/authentication.ts'
@@ -79,6 +80,7 @@ export async function openApp(
   const ctx: ServerContext = {
     ...parts,
     blobs: await openBlobStore(dataDir),
+    reserve: await openReserve(dataDir),
     accessTokens: createAccessTokens(parts),
   }
   const { apiKey: key } = (await bootstrap(ctx))!

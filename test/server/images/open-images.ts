@@ -8,6 +8,7 @@ import { pino } from 'pino'
 import type { Permission } from '../../../src/contract/identity.ts'
 import type { Image } from '../../../src/contract/image.ts'
 import { openBlobStore } from '../../../src/server/content/blob-store.ts'
+import { openReserve } from '../../../src/server/content/reserve.ts'
 import type { ServerContext } from '../../../src/server/context.ts'
 import { createApp } from '../../../src/server/http/app.ts'
 import { principalOf } from '../../../src/server/http/authentication.ts'
@@ -65,6 +66,7 @@ export async function openImages(settings: Omit<ChosenSettings, 'dataDir'> = {})
     settings: serverSettings({ publicUrl: 'http://images.test:7700', ...settings, dataDir }),
     db: await openDatabase(join(dataDir, 'imgctl.db')),
     blobs: await openBlobStore(dataDir),
+    reserve: await openReserve(dataDir),
     keys: await openKeys(dataDir, now),
     log: pino({ level: 'silent' }),
     now,

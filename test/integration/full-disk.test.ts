@@ -1,0 +1,139 @@
+import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, readdir, rm, statfs } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { openServerData } from '../../src/server/data.ts'
+import { createLog } from '../../src/server/log.ts'
+import { serverSettings } from '../../src/server/settings.ts'
+import { type RunningServer, startServer } from '../../src/server/start.ts'
+import { basic, Client } from '../server/registry-context.ts'
+
+const MIB = 1024 * 1024
+const DISK_BYTES = 32 * MIB
+const LAYER_BYTES = 2 * MIB
+
+/** A disk that is really full needs a file system of its own, and root to mount it. */
+const canMount = process.platform === 'linux' && process.getuid?.() === 0
+
+let folder: string
+let dataDir: string
+let server: RunningServer
+let key: string
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'imgctl-full-'))
+  const disk = join(folder, 'disk')
+  await mkdir(disk)
+  if (!canMount) return
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'imgctl-test', disk])
+  dataDir = join(disk, 'data')
+  await start()
+  key = server.bootstrapKey!
+  await server.context.reserve.refill()
+})
+
+afterEach(async () => {
+  if (canMount) {
+    await server.close().catch(() => {})
+    execFileSync('umount', [join(folder, 'disk')])
+  }
+  await rm(folder, { recursive: true, force: true })
+})
+
+async function start(): Promise<void> {
+  const settings = serverSettings({ dataDir, port: 0, graceMs: 0 })
+  server = await startServer(settings, { log: createLog('silent') })
+}
+
+function client(): Client {
+  const { url, port } = server
+  return new Client({ url, port, close: async () => {} }, basic(key))
+}
+
+const call = (method: string, path: string) =>
+  fetch(server.url + path, { method, headers: { authorization: `Bearer ${key}` } })
+
+/** Pushes images until there is no byte left. @returns the tags that were acknowledged */
+async function fill(): Promise<string[]> {
+  const tags: string[] = []
+  for (let i = 0; ; i++) {
+    const pushed = await client()
+      .pushImage('default/app', `${i}`, randomBytes(LAYER_BYTES / 2).toString('hex'))
+      .then(() => true)
+      .catch((error: Error) => {
+        expect(error.message).toContain(' answered 507')
+        return false
+      })
+    if (!pushed) break
+    tags.push(`${i}`)
+  }
+  // What is too little for a layer goes too, to the last page.
+  for (let bytes = MIB; bytes >= 4096; ) {
+    const answer = await client()
+      .call('POST', '/v2/default/app/blobs/uploads/', 202)
+      .then((begun) =>
+        client().call('PATCH', begun.headers.get('location')!, 202, { body: randomBytes(bytes) }),
+      )
+      .catch(() => undefined)
+    if (!answer) bytes /= 2
+  }
+  const { bavail } = await statfs(dataDir)
+  expect(bavail).toBeLessThan(10)
+  return tags
+}
+
+test.runIf(canMount)(
+  'on a full disk images are deleted, their space comes back, and pushes go on',
+  async () => {
+    const tags = await fill()
+    expect(tags.length).toBeGreaterThan(3)
+    for (const [i, tag] of tags.entries()) {
+      const path = i % 2 === 0 ? `/api/images/app:${tag}` : `/v2/default/app/manifests/${tag}`
+      const answer = await call('DELETE', path)
+      expect([path, answer.status, i % 2 ? '' : await answer.text()]).toEqual([
+        path,
+        i % 2 ? 202 : 200,
+        i % 2 ? '' : expect.stringContaining('freedBytes'),
+      ])
+      expect((await call('GET', `/v2/default/app/manifests/${tag}`)).status).toBe(404)
+    }
+    await openServerData({ dataDir }).collect(new AbortController().signal)
+    const { bavail, bsize } = await statfs(dataDir)
+    expect(bavail * bsize).toBeGreaterThan(4 * LAYER_BYTES)
+    await client().pushImage('default/app', 'after', 'layer')
+    // The reserve is whole again, for the next time.
+    expect(await readdir(join(dataDir, 'reserve'))).toHaveLength(8)
+    const report = await openServerData({ dataDir }).check({ signal: new AbortController().signal })
+    expect(report.findings).toEqual([])
+  },
+)
+
+test.runIf(canMount)('a server that is started on a full disk deletes too', async () => {
+  const [tag] = await fill()
+  await server.close()
+  await start()
+  expect((await call('DELETE', `/api/images/app:${tag}`)).status).toBe(200)
+  expect((await call('GET', `/v2/default/app/manifests/${tag}`)).status).toBe(404)
+})
+
+test.runIf(canMount)(
+  'without its reserve a delete says that the disk is full, and nothing is half deleted',
+  async () => {
+    const [tag] = await fill()
+    await rm(join(dataDir, 'reserve'), { recursive: true })
+    await mkdir(join(dataDir, 'reserve'))
+    for (let bytes = MIB; bytes >= 4096; ) {
+      const begun = await client()
+        .upload('default/app')
+        .then((at) => client().call('PATCH', at, 202, { body: randomBytes(bytes) }))
+        .catch(() => undefined)
+      if (!begun) bytes /= 2
+    }
+    const answer = await call('DELETE', `/api/images/app:${tag}`)
+    expect(answer.status).toBe(507)
+    expect(await answer.json()).toMatchObject({ code: 'DISK_FULL' })
+    expect((await call('GET', `/v2/default/app/manifests/${tag}`)).status).toBe(200)
+  },
+)
