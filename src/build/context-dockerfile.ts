@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { lstat, readFile, realpath, stat } from 'node:fs/promises'
-import { isAbsolute, join, relative, resolve, sep } from 'node:path'
+import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { ImgctlError } from '../errors/error.ts'
 import { quote, systemCode, unreadable } from './file-error.ts'
 
@@ -15,10 +15,12 @@ export type DockerfileSource = { readonly path: string } | { readonly content: U
 export interface ContextDockerfile {
   /** Its path in the context, with slashes: the `dockerfile` parameter of the engine's build. */
   readonly name: string
+  /** Its own name, without a folder. */
+  readonly fileName: string
   /** How messages name it. */
   readonly shown: string
   readonly content: Uint8Array
-  readonly mtime: Date
+  readonly mtimeNs: bigint
   /** Its path as the user gave it; undefined when it has none. */
   readonly path?: string
   /** Whether it is a file of the context. Otherwise it is sent under a name made from its content. */
@@ -37,12 +39,13 @@ export async function findDockerfile(root: string, source?: DockerfileSource): P
   const path = source === undefined ? await defaultPath(root) : resolve(source.path)
   const shown = source?.path ?? relative(root, path)
   const real = await realPath(path, shown)
-  const { content, mtime } = await read(real, shown)
+  const { content, mtimeNs } = await read(real, shown)
   const inside = relative(root, real)
   if (inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
-    return { ...outside(content, shown), path }
+    return { ...outside(content, shown), fileName: basename(path), path }
   }
-  return { name: inside.split(sep).join('/'), shown, content, mtime, path, inContext: true }
+  const fileName = basename(path)
+  return { name: inside.split(sep).join('/'), fileName, shown, content, mtimeNs, path, inContext: true }
 }
 
 async function defaultPath(root: string): Promise<string> {
@@ -61,7 +64,8 @@ async function isThere(path: string): Promise<boolean> {
 /** The name depends on the content, so that the engine's cache keeps what a build with it copied. */
 function outside(content: Uint8Array, shown: string): ContextDockerfile {
   const hash = createHash('sha256').update(content).digest('hex')
-  return { name: `.dockerfile.${hash.slice(0, 20)}`, shown, content, mtime: new Date(0), inContext: false }
+  const name = `.dockerfile.${hash.slice(0, 20)}`
+  return { name, fileName: DEFAULT_NAME, shown, content, mtimeNs: 0n, inContext: false }
 }
 
 async function realPath(path: string, shown: string): Promise<string> {
@@ -77,13 +81,13 @@ async function realPath(path: string, shown: string): Promise<string> {
   }
 }
 
-async function read(path: string, shown: string): Promise<{ content: Uint8Array; mtime: Date }> {
+async function read(path: string, shown: string): Promise<{ content: Uint8Array; mtimeNs: bigint }> {
   try {
-    const stats = await stat(path)
+    const stats = await stat(path, { bigint: true })
     if (stats.isFile() && stats.size > MAX_DOCKERFILE_BYTES) {
       throw new ImgctlError('TOO_LARGE', `${quote(shown)} is no Dockerfile: it has ${stats.size} bytes`)
     }
-    return { content: await readFile(path), mtime: stats.mtime }
+    return { content: await readFile(path), mtimeNs: stats.mtimeNs }
   } catch (cause) {
     if (cause instanceof ImgctlError) throw cause
     throw unreadable(`the Dockerfile ${quote(shown)}`, cause)

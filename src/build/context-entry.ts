@@ -1,4 +1,4 @@
-import type { Stats } from 'node:fs'
+import type { BigIntStats } from 'node:fs'
 import { open } from 'node:fs/promises'
 
 export type ContextEntryType = 'file' | 'directory' | 'symlink' | 'link' | 'fifo'
@@ -10,7 +10,8 @@ export interface ContextEntry {
   readonly type: ContextEntryType
   /** Permission bits, with setuid, setgid and sticky. */
   readonly mode: number
-  readonly mtime: Date
+  /** When it was changed: nanoseconds since 1970. */
+  readonly mtimeNs: bigint
   /** Bytes of a file; 0 for anything else. */
   readonly size: number
   /** Where a symlink leads, as it says; of a hard link the path of the entry that it is. */
@@ -30,8 +31,12 @@ const MODE_BITS = 0o7777
  * The mode that is sent. Windows has none: folders and programs (a script's `#!`, ELF) get 755 and other files
  * 644, where docker makes every file executable.
  */
-export async function contextMode(stats: Stats, path: string, platform: NodeJS.Platform): Promise<number> {
-  if (platform !== 'win32') return stats.mode & MODE_BITS
+export async function contextMode(
+  stats: BigIntStats,
+  path: string,
+  platform: NodeJS.Platform,
+): Promise<number> {
+  if (platform !== 'win32') return Number(stats.mode) & MODE_BITS
   if (!stats.isFile()) return 0o755
   return (await isProgram(path)) ? 0o755 : 0o644
 }

@@ -3,7 +3,9 @@ import { ImgctlError } from '../errors/error.ts'
 import { type ContextDockerfile, type DockerfileSource, findDockerfile } from './context-dockerfile.ts'
 import type { ContextEntry } from './context-entry.ts'
 import { quote, systemCode, unreadable } from './file-error.ts'
+import { followLinks } from './follow-links.ts'
 import { type IgnoreFile, readIgnoreFile } from './ignore-file.ts'
+import { IgnorePatterns } from './ignore-patterns.ts'
 import { walk } from './walk.ts'
 
 export interface ContextOptions {
@@ -13,14 +15,23 @@ export interface ContextOptions {
   readonly platform?: NodeJS.Platform
 }
 
+/** Which part of a context a build asks for; all of it when nothing is said. */
+export interface EntrySelection {
+  /** Paths, or patterns of them, with what they lead to when they are links. */
+  readonly only?: readonly string[] | undefined
+  /** Patterns of what is not wanted, besides what the ignore file says. */
+  readonly except?: readonly string[]
+  readonly signal?: AbortSignal | undefined
+}
+
 /** A folder that an image is built from, with its Dockerfile and ignore file read. */
 export interface BuildContext {
   /** The real path of the folder. */
   readonly root: string
   readonly dockerfile: ContextDockerfile
   readonly ignoreFile: IgnoreFile
-  /** What `COPY .` has to see, read from the folder anew at every call; see `walk`. */
-  readonly entries: (signal?: AbortSignal) => AsyncGenerator<ContextEntry>
+  /** What `COPY .` has to see, or a part of it, read from the folder anew at every call; see `walk`. */
+  readonly entries: (selection?: EntrySelection) => AsyncGenerator<ContextEntry>
 }
 
 /**
@@ -38,9 +49,21 @@ export async function openContext(options: ContextOptions): Promise<BuildContext
     root,
     dockerfile,
     ignoreFile,
-    entries: (signal) =>
-      walk(root, ignoreFile.patterns, { ...platform, ...(signal === undefined ? {} : { signal }) }),
+    entries: async function* ({ signal, ...selection } = {}) {
+      const filters = [ignoreFile.patterns, ...(await filtersFor(root, selection))]
+      yield* walk(root, filters, { ...platform, ...(signal === undefined ? {} : { signal }) })
+    },
   }
+}
+
+/** A path that is no valid pattern selects nothing by itself: BuildKit is sent all, and says what it thinks of it. */
+async function filtersFor(root: string, { only, except = [] }: EntrySelection): Promise<IgnorePatterns[]> {
+  const paths = only === undefined ? undefined : await followLinks(root, only)
+  const filters = [
+    paths === undefined ? undefined : IgnorePatterns.allBut(paths),
+    except.length === 0 ? undefined : IgnorePatterns.of(except),
+  ]
+  return filters.filter((filter) => filter !== undefined)
 }
 
 async function contextRoot(folder: string): Promise<string> {

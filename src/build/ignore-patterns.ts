@@ -42,6 +42,29 @@ export class IgnorePatterns {
   }
 
   /**
+   * Patterns as BuildKit sends them.
+   *
+   * @returns undefined when one of them is not valid
+   */
+  static of(lines: readonly string[]): IgnorePatterns | undefined {
+    const patterns = lines.map((line) =>
+      line.startsWith('!') ? compilePattern(clean(line.slice(1)), true) : compilePattern(clean(line), false),
+    )
+    return patterns.every((pattern) => pattern !== undefined) ? new IgnorePatterns(patterns) : undefined
+  }
+
+  /**
+   * Everything is ignored but what these match.
+   *
+   * @returns undefined when one of them is not valid
+   */
+  static allBut(lines: readonly string[]): IgnorePatterns | undefined {
+    const patterns = lines.map((line) => compilePattern(clean(line), true))
+    if (!patterns.every((pattern) => pattern !== undefined)) return undefined
+    return new IgnorePatterns([compilePattern('**', false)!, ...patterns])
+  }
+
+  /**
    * @param path relative to the context, with slashes
    * @param parent what `match` returned for the folder that it is in; undefined at the root of the context
    */

@@ -11,7 +11,8 @@ export interface TarHeader {
   readonly path: string
   readonly type: keyof typeof TYPE_FLAGS
   readonly mode: number
-  readonly mtime: Date
+  /** Nanoseconds since 1970. */
+  readonly mtimeNs: bigint
   /** Bytes that follow, before the padding. */
   readonly size: number
   /** Of links. */
@@ -32,7 +33,13 @@ export function tarHeader(header: TarHeader): Buffer {
   const own = block({ ...header, path })
   if (records.length === 0) return own
   const body = Buffer.concat(records)
-  const pax = block({ path: 'PaxHeader', type: 'pax', mode: 0o644, mtime: header.mtime, size: body.length })
+  const pax = block({
+    path: 'PaxHeader',
+    type: 'pax',
+    mode: 0o644,
+    mtimeNs: header.mtimeNs,
+    size: body.length,
+  })
   return Buffer.concat([pax, body, tarPadding(body.length), own])
 }
 
@@ -41,7 +48,7 @@ export function tarPadding(size: number): Buffer {
   return Buffer.alloc((BLOCK - (size % BLOCK)) % BLOCK)
 }
 
-function block({ path, type, mode, mtime, size, target = '' }: TarHeader): Buffer {
+function block({ path, type, mode, mtimeNs, size, target = '' }: TarHeader): Buffer {
   const bytes = Buffer.alloc(BLOCK)
   const octal = (value: number, offset: number, digits: number) =>
     bytes.write(value.toString(8).padStart(digits, '0'), offset, 'ascii')
@@ -50,7 +57,7 @@ function block({ path, type, mode, mtime, size, target = '' }: TarHeader): Buffe
   octal(0, 108, 7)
   octal(0, 116, 7)
   octal(size <= MAX_OCTAL ? size : 0, 124, 11)
-  octal(seconds(mtime), 136, 11)
+  octal(seconds(mtimeNs), 136, 11)
   bytes.write('        ', 148, 'ascii')
   bytes.write(TYPE_FLAGS[type], 156, 'ascii')
   bytes.write(fits(target) ? target : '', 157, 'ascii')
@@ -65,8 +72,8 @@ function block({ path, type, mode, mtime, size, target = '' }: TarHeader): Buffe
 }
 
 /** Whole seconds, as docker sends them; times before 1970 become 1970. */
-function seconds(time: Date): number {
-  return Math.min(Math.max(Math.floor(time.getTime() / 1000), 0), MAX_OCTAL)
+function seconds(ns: bigint): number {
+  return Math.min(Math.max(Number(ns / 1_000_000_000n), 0), MAX_OCTAL)
 }
 
 function fits(name: string): boolean {

@@ -1,4 +1,4 @@
-import type { Dirent, Stats } from 'node:fs'
+import type { BigIntStats, Dirent } from 'node:fs'
 import { lstat, readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type ContextEntry, contextMode } from './context-entry.ts'
@@ -18,19 +18,20 @@ export interface WalkOptions {
  * though it is ignored itself. Sockets and devices are left out.
  *
  * @param root an existing folder
+ * @param filters what one of them ignores is left out
  * @throws ImgctlError FILE_UNREADABLE for what is needed and cannot be read; the signal's reason
  */
 export function walk(
   root: string,
-  ignore: IgnorePatterns,
+  filters: readonly IgnorePatterns[],
   options: WalkOptions = {},
 ): AsyncGenerator<ContextEntry> {
-  return new Walk(root, ignore, options).entries('', undefined, false)
+  return new Walk(root, filters, options).entries('', [], false)
 }
 
 class Walk {
   readonly #root: string
-  readonly #ignore: IgnorePatterns
+  readonly #filters: readonly IgnorePatterns[]
   readonly #platform: NodeJS.Platform
   readonly #signal: AbortSignal | undefined
   /** The first path of a file that has several: by device and inode. */
@@ -38,22 +39,22 @@ class Walk {
   /** Ignored folders on the way to the current one, outermost first: due when something in them is sent. */
   readonly #pending: string[] = []
 
-  constructor(root: string, ignore: IgnorePatterns, { platform, signal }: WalkOptions) {
+  constructor(root: string, filters: readonly IgnorePatterns[], { platform, signal }: WalkOptions) {
     this.#root = root
-    this.#ignore = ignore
+    this.#filters = filters
     this.#platform = platform ?? process.platform
     this.#signal = signal
   }
 
   async *entries(
     folder: string,
-    match: FolderMatch | undefined,
+    parent: readonly FolderMatch[],
     ignored: boolean,
   ): AsyncGenerator<ContextEntry> {
     for (const child of await this.#children(folder, ignored)) {
       this.#signal?.throwIfAborted()
       const path = folder === '' ? child.name : `${folder}/${child.name}`
-      const found = this.#ignore.match(path, match)
+      const found = this.#match(path, parent)
       if (!found.ignored) {
         const entry = await this.#entry(path)
         if (entry === undefined) continue
@@ -62,11 +63,22 @@ class Walk {
       }
       if (!child.isDirectory()) continue
       if (!found.ignored) yield* this.entries(path, found.folder, false)
-      else if (this.#ignore.mayHoldExceptions(path, found.folder)) {
+      else if (found.mayHoldExceptions) {
         this.#pending.push(path)
         yield* this.entries(path, found.folder, true)
         if (this.#pending.at(-1) === path) this.#pending.pop()
       }
+    }
+  }
+
+  #match(path: string, parent: readonly FolderMatch[]) {
+    const found = this.#filters.map((filter, i) => filter.match(path, parent[i]))
+    return {
+      ignored: found.some(({ ignored }) => ignored),
+      folder: found.map(({ folder }) => folder),
+      mayHoldExceptions: found.every(
+        ({ ignored, folder }, i) => !ignored || this.#filters[i]!.mayHoldExceptions(path, folder),
+      ),
     }
   }
 
@@ -97,15 +109,15 @@ class Walk {
   async #entry(path: string): Promise<ContextEntry | undefined> {
     const source = join(this.#root, path)
     try {
-      const stats = await lstat(source)
+      const stats = await lstat(source, { bigint: true })
       const type = typeOf(stats)
       if (type === undefined) return undefined
       const first = type === 'file' ? this.#firstOf(stats, path) : path
       const mode = await contextMode(stats, source, this.#platform)
-      const common = { path, mode, mtime: stats.mtime, source }
+      const common = { path, mode, mtimeNs: stats.mtimeNs, source }
       if (type === 'symlink') return { ...common, type, size: 0, target: await this.#linkTarget(source) }
       if (first !== path) return { ...common, type: 'link', size: 0, target: first }
-      return { ...common, type, size: type === 'file' ? stats.size : 0 }
+      return { ...common, type, size: type === 'file' ? Number(stats.size) : 0 }
     } catch (cause) {
       // Node shows a name that is not UTF-8 with U+FFFD, and then there is nothing at that path.
       if (systemCode(cause) === 'ENOENT' && !path.includes('\ufffd')) return undefined
@@ -113,9 +125,9 @@ class Walk {
     }
   }
 
-  /** Inode numbers of Windows do not fit into a number: there every hard link is a file. */
-  #firstOf({ nlink, dev, ino }: Stats, path: string): string {
-    if (nlink < 2 || this.#platform === 'win32') return path
+  /** ReFS numbers files with 128 bits, of which Node shows 64: on Windows every hard link is a file. */
+  #firstOf({ nlink, dev, ino }: BigIntStats, path: string): string {
+    if (nlink < 2n || this.#platform === 'win32') return path
     const key = `${dev}:${ino}`
     const first = this.#linked.get(key) ?? path
     this.#linked.set(key, first)
@@ -128,7 +140,7 @@ class Walk {
   }
 }
 
-function typeOf(stats: Stats): 'file' | 'directory' | 'symlink' | 'fifo' | undefined {
+function typeOf(stats: BigIntStats): 'file' | 'directory' | 'symlink' | 'fifo' | undefined {
   if (stats.isFile()) return 'file'
   if (stats.isDirectory()) return 'directory'
   if (stats.isSymbolicLink()) return 'symlink'

@@ -72,7 +72,7 @@ export function createEngine({ environment, ...choice }: EngineOptions): Engine 
     build: async (request, options) => {
       // gRPC and all that: loaded by those who build.
       const { buildImage } = await import('./build/build.ts')
-      return buildImage(connected(options?.signal), request, options)
+      return buildImage(connected(options?.signal), environment, request, options)
     },
   }
 }

@@ -19,19 +19,56 @@ export interface BuildSshAgent {
   readonly socketPath: string
 }
 
+/** One thing in a build context. */
+export interface SentEntry {
+  /** Relative to the context, with slashes. */
+  readonly path: string
+  readonly type: 'file' | 'directory' | 'symlink' | 'link' | 'fifo'
+  /** Permission bits, with setuid, setgid and sticky. */
+  readonly mode: number
+  /** Nanoseconds since 1970. */
+  readonly mtimeNs: bigint
+  /** Bytes of a file. */
+  readonly size: number
+  /** Where a symlink leads, as it says; of a hard link the path of an earlier entry. */
+  readonly target?: string
+  /** The bytes of a file. Nothing else is read. */
+  read(): AsyncIterable<Uint8Array>
+}
+
+/** Which part of a folder a builder wants. Paths have slashes, and may be patterns of an ignore file. */
+export interface SentSelection {
+  /** With what they lead to when they are links; everything when absent. */
+  readonly only?: readonly string[] | undefined
+  readonly except?: readonly string[]
+}
+
+/** A folder that BuildKit fetches from, as far as it does not know it yet. */
+export interface SentFolder {
+  /** Folders before what is in them, each folder in the order of its names' bytes. */
+  entries(selection: SentSelection): AsyncIterable<SentEntry>
+}
+
+/** The files of a build. Opened when the builder is chosen: one of the two ways is used. */
+export interface BuildFiles {
+  /** With the Dockerfile in it. Read to its end or until the build is over, and destroyed. */
+  tar(): Readable
+  /** What `COPY .` sees, and nothing else. */
+  readonly folder: SentFolder
+  /** Tells this folder from others of this machine: its path. The engine keeps what it fetched under it. */
+  readonly id: string
+}
+
 export interface BuildRequest {
-  /**
-   * Makes the tar, with the Dockerfile in it, for the builder that was chosen; called once. The tar is read to its
-   * end or until the build is over, and destroyed.
-   */
-  readonly context: (builder: Builder) => Readable
+  readonly files: BuildFiles
   readonly dockerfile: {
     /** Its name in the tar. */
     readonly name: string
+    /** Its own name, without a folder. */
+    readonly fileName: string
+    readonly content: Uint8Array
     /** What the user calls it, for messages: `docker/Dockerfile`. */
     readonly shownAs?: string
-    /** Lets a message name the line where the engine does not. */
-    readonly text?: string
   }
   /** The images that its FROM lines name. The classic builder is given the credentials for their registries. */
   readonly baseImages?: readonly string[]
@@ -64,7 +101,10 @@ export type Builder = 'buildkit' | 'classic'
 export type BuildEvent =
   /** The first event: who builds. */
   | { readonly kind: 'builder'; readonly builder: Builder }
-  /** Bytes of the context that the engine took so far; at most one event a second, and one at the end. */
+  /**
+   * Bytes of the context that the engine took so far; at most one event a second, and one at the end. BuildKit takes
+   * what it does not have, maybe nothing, and may come more than once.
+   */
   | { readonly kind: 'context'; readonly bytes: number; readonly done: boolean }
   /** Steps are numbered from 1 in the order in which they start. Each ends with one of the other states. */
   | {

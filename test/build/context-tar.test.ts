@@ -29,13 +29,10 @@ async function contents(tar: Readable): Promise<Record<string, string>> {
 test('a tar of root, in a stable order, with the same bytes each time', async () => {
   const { folder } = await make({ ...FILES, 'context/mine': { text: 'm', owner: 1000 } })
   const context = await openContext({ folder })
-  const [first, second] = [
-    await buffer(contextTar(context, { builder: 'buildkit' })),
-    await buffer(contextTar(context, { builder: 'buildkit' })),
-  ]
+  const [first, second] = [await buffer(contextTar(context)), await buffer(contextTar(context))]
   expect(first.equals(second)).toBe(true)
   expect(first.length % 512).toBe(0)
-  expect(await listTar(contextTar(context, { builder: 'buildkit' }))).toEqual([
+  expect(await listTar(contextTar(context))).toEqual([
     'f 644 13 Dockerfile',
     'f 644 3 a.txt',
     'f 644 1 mine',
@@ -57,7 +54,7 @@ test('names, links and times that do not fit into a plain header', async () => {
   await utimes(join(folder, 'late'), new Date('2100-01-01'), new Date('2100-01-01'))
   const context = await openContext({ folder })
   const headers = new Map<string, { mtime: number; link: string | null | undefined }>()
-  for await (const entry of contextTar(context, { builder: 'buildkit' }).pipe(extract())) {
+  for await (const entry of contextTar(context).pipe(extract())) {
     entry.resume()
     headers.set(entry.header.name, { mtime: Number(entry.header.mtime), link: entry.header.linkname })
   }
@@ -68,50 +65,40 @@ test('names, links and times that do not fit into a plain header', async () => {
 })
 
 test.each([
-  ['buildkit', 'Dockerfile\n.dockerignore\n', {}],
-  ['classic', 'Dockerfile\n.dockerignore\n', { '.dockerignore': '.dockerignore\nDockerfile\n' }],
-  ['buildkit', 'Dockerfile\n', { '.dockerignore': 'Dockerfile\n' }],
-  ['classic', 'Dockerfile\n', { '.dockerignore': 'Dockerfile\n' }],
-  ['buildkit', '*\n', {}],
-  ['classic', '*\n', { '.dockerignore': '.dockerignore\nDockerfile\n' }],
-] as const)('%s gets an ignored Dockerfile all the same: %j', async (builder, ignore, expected) => {
+  ['Dockerfile\n.dockerignore\n', '.dockerignore\nDockerfile\n'],
+  ['Dockerfile\n', 'Dockerfile\n'],
+  ['*\n', '.dockerignore\nDockerfile\n'],
+])('an ignored Dockerfile is sent all the same, and hidden: %j', async (ignore, expected) => {
   const { folder } = await make({ 'context/Dockerfile': 'FROM scratch\n', 'context/.dockerignore': ignore })
   const context = await openContext({ folder })
-  expect(await contents(contextTar(context, { builder }))).toEqual({
+  expect(await contents(contextTar(context))).toEqual({
     Dockerfile: 'FROM scratch\n',
-    ...expected,
+    '.dockerignore': expected,
   })
 })
 
 test.each([
-  ['buildkit', {}, []],
-  ['classic', {}, ['.dockerignore\n']],
-  ['buildkit', { 'context/.dockerignore': 'a.txt\n' }, ['a.txt\n']],
-  ['classic', { 'context/.dockerignore': 'a.txt\n' }, ['a.txt\n\n']],
-] as const)(
-  '%s gets a Dockerfile from elsewhere under a name of its own: %j',
-  async (builder, files, rules) => {
-    const { folder, root } = await make({ ...files, 'context/b': 'b', 'other/Dockerfile': 'FROM scratch\n' })
-    const outside = await openContext({ folder, dockerfile: { path: join(root, 'other/Dockerfile') } })
-    const given = await openContext({ folder, dockerfile: { content: Buffer.from('FROM scratch\n') } })
-    const name = outside.dockerfile.name
-    expect(name).toMatch(/^\.dockerfile\.[0-9a-f]{20}$/)
-    expect(given.dockerfile.name).toBe(name)
-    for (const context of [outside, given]) {
-      const { '.dockerignore': ignore, ...others } = await contents(contextTar(context, { builder }))
-      expect(others).toEqual({ b: 'b', [name]: 'FROM scratch\n' })
-      const hidden = builder === 'classic' ? `${name}\n` : ''
-      const [expected] = rules
-      if (expected === undefined) expect(ignore).toBeUndefined()
-      else expect(ignore).toBe(expected.replace(/\n$/, hidden === '' ? '\n' : `\n${hidden}`))
-    }
-  },
-)
+  [{}, ''],
+  [{ 'context/.dockerignore': 'a.txt\n' }, 'a.txt\n\n'],
+])('a Dockerfile from elsewhere has a name of its own: %j', async (files, rules) => {
+  const { folder, root } = await make({ ...files, 'context/b': 'b', 'other/Dockerfile': 'FROM scratch\n' })
+  const outside = await openContext({ folder, dockerfile: { path: join(root, 'other/Dockerfile') } })
+  const given = await openContext({ folder, dockerfile: { content: Buffer.from('FROM scratch\n') } })
+  const name = outside.dockerfile.name
+  expect(name).toMatch(/^\.dockerfile\.[0-9a-f]{20}$/)
+  expect(given.dockerfile.name).toBe(name)
+  for (const context of [outside, given]) {
+    expect(await contents(contextTar(context))).toEqual({
+      ...{ b: 'b', [name]: 'FROM scratch\n' },
+      '.dockerignore': `${rules || '.dockerignore\n'}${name}\n`,
+    })
+  }
+})
 
 test('a special name of a Dockerfile is hidden from the classic builder by itself alone', async () => {
   const { folder } = await make({ 'context/!a[1]*': 'FROM scratch\n', 'context/.dockerignore': '**\n' })
   const context = await openContext({ folder, dockerfile: { path: join(folder, '!a[1]*') } })
-  const { '.dockerignore': rules } = await contents(contextTar(context, { builder: 'classic' }))
+  const { '.dockerignore': rules } = await contents(contextTar(context))
   expect(rules).toBe('.dockerignore\n\\!a\\[1\\]\\*\n')
 })
 
@@ -123,20 +110,15 @@ test('with an ignore file of the Dockerfile, the other one means nothing to the 
     'context/b': 'b',
   })
   const context = await openContext({ folder })
-  const rules = { b: 'b', Dockerfile: 'FROM scratch\n' }
-  expect(await contents(contextTar(context, { builder: 'buildkit' }))).toEqual({
-    ...rules,
-    '.dockerignore': 'b\n',
-  })
-  expect(await contents(contextTar(context, { builder: 'classic' }))).toEqual({
-    ...rules,
+  expect(await contents(contextTar(context))).toEqual({
+    ...{ b: 'b', Dockerfile: 'FROM scratch\n' },
     '.dockerignore': 'b\n\n!**\nDockerfile\n',
   })
 })
 
 test('a file of no permissions keeps them', async () => {
   const { folder } = await make({ ...FILES, 'context/none': { text: 'n', mode: 0o000 } })
-  const listed = await listTar(contextTar(await openContext({ folder }), { builder: 'buildkit' }))
+  const listed = await listTar(contextTar(await openContext({ folder })))
   expect(listed).toContain('f 000 1 none')
 })
 
@@ -146,7 +128,7 @@ test('counts what is sent, with the largest files', async () => {
   const { folder } = await make({ ...FILES, ...files })
   const tally = new ContextTally()
   const onEntry = tally.add.bind(tally)
-  await buffer(contextTar(await openContext({ folder }), { builder: 'buildkit', onEntry }))
+  await buffer(contextTar(await openContext({ folder }), { onEntry }))
   expect(tally.summary()).toEqual({
     files: 3 + sizes.length,
     bytes: 17 + 33,
@@ -163,7 +145,7 @@ test('counts what is sent, with the largest files', async () => {
 test('a large file is read only as fast as it is taken', async () => {
   const { folder } = await make(FILES)
   await sparse(join(folder, 'big'), 64 * MEGABYTE)
-  const tar = contextTar(await openContext({ folder }), { builder: 'buildkit' })
+  const tar = contextTar(await openContext({ folder }))
   let taken = 0
   for await (const chunk of tar as AsyncIterable<Buffer>) {
     taken += chunk.length
@@ -180,7 +162,7 @@ test.each([
   const path = join(folder, 'big')
   await sparse(path, 8 * MEGABYTE)
   const before = openDescriptors()
-  const tar = contextTar(await openContext({ folder }), { builder: 'buildkit' })
+  const tar = contextTar(await openContext({ folder }))
   const reading = (async () => {
     let changed = false
     let taken = 0
@@ -207,7 +189,7 @@ test('stops at its signal and when its reader goes, and leaves no file open', as
   const before = openDescriptors()
   const controller = new AbortController()
   const aborted = (async () => {
-    const tar = contextTar(context, { builder: 'buildkit', signal: controller.signal })
+    const tar = contextTar(context, { signal: controller.signal })
     let taken = 0
     for await (const chunk of tar as AsyncIterable<Buffer>) {
       taken += chunk.length
@@ -215,7 +197,7 @@ test('stops at its signal and when its reader goes, and leaves no file open', as
     }
   })()
   await expect(aborted).rejects.toThrow('enough')
-  const left = contextTar(context, { builder: 'buildkit' })
+  const left = contextTar(context)
   const closed = new Promise((resolve) => left.once('close', resolve))
   for await (const chunk of left as AsyncIterable<Buffer>) if (chunk.length > 100_000) break
   await closed
@@ -229,18 +211,15 @@ test.each([
   const { folder } = await make({ ...FILES, 'context/b.txt': 'b' })
   const context = await openContext({ folder })
   const reading = buffer(
-    contextTar(
-      {
-        ...context,
-        async *entries(signal) {
-          for await (const entry of context.entries(signal)) {
-            if (entry.path === 'b.txt') await change(entry.source)
-            yield entry
-          }
-        },
+    contextTar({
+      ...context,
+      async *entries(selection) {
+        for await (const entry of context.entries(selection)) {
+          if (entry.path === 'b.txt') await change(entry.source)
+          yield entry
+        }
       },
-      { builder: 'buildkit' },
-    ),
+    }),
   )
   await expect(reading).rejects.toMatchObject({ code: 'FILE_UNREADABLE' })
 })

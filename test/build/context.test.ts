@@ -4,20 +4,10 @@ import { openContext } from '../../src/build/context.ts'
 import type { ContextEntry } from '../../src/build/context-entry.ts'
 import { CONTEXT_CASES, type ContextCase, DOCKERFILE } from './context-cases.ts'
 import { describeEntry } from './list-tar.ts'
-import { type Recorded, readRecordings } from './recorded-contexts.ts'
+import { AS_CLASSIC, type Recorded, readRecordings } from './recorded-contexts.ts'
 import { contextFolders } from './temporary-folder.ts'
 
 const make = contextFolders()
-
-/**
- * Where BuildKit's client goes wrong and the classic one does not: it makes an empty file of a socket, takes an
- * ignore file that it cannot read for none, and fails without a reason on a carriage return in a pattern.
- */
-const AS_CLASSIC: ReadonlySet<string> = new Set([
-  'a socket',
-  'an ignore file that is a folder',
-  'CR alone does not end a line',
-])
 
 const recordings = readRecordings()
 

@@ -44,7 +44,7 @@ async function opened(ignore: string): Promise<string[]> {
 }
 
 async function paths(folder: string, ignore: string): Promise<string[]> {
-  const walking = walk(folder, IgnorePatterns.parse(ignore, 'ignore'))
+  const walking = walk(folder, [IgnorePatterns.parse(ignore, 'ignore')])
   return (await all(walking)).map(({ path }) => path)
 }
 
@@ -89,7 +89,7 @@ test('keeps modification times', async () => {
   const { folder } = await make(FILES)
   const context = await openContext({ folder })
   const [first] = await all(context.entries())
-  expect(first).toMatchObject({ path: 'Dockerfile', mtime: new Date('2024-01-02T03:04:05Z') })
+  expect(first).toMatchObject({ path: 'Dockerfile', mtimeNs: 1704164645000000000n })
 })
 
 test('on Windows a backslash in a pattern is a slash, and programs are known by their content', async () => {
@@ -101,7 +101,7 @@ test('on Windows a backslash in a pattern is a slash, and programs are known by 
     'context/text': { text: 'x', mode: 0o777 },
   })
   const patterns = IgnorePatterns.parse('.\\node_modules\\a\n*\\lib\\\n', 'ignore', 'win32')
-  const entries = await all(walk(folder, patterns, { platform: 'win32' }))
+  const entries = await all(walk(folder, [patterns], { platform: 'win32' }))
   expect(entries.map(({ path, mode }) => `${mode.toString(8)} ${path}`)).toEqual([
     '644 Dockerfile',
     '755 elf',
@@ -146,7 +146,7 @@ test('a name that is no UTF-8 is refused when it is needed', async () => {
 test('ends with the reason of its signal', async () => {
   const { folder } = await make(FILES)
   const controller = new AbortController()
-  const walking = walk(folder, IgnorePatterns.NONE, { signal: controller.signal })
+  const walking = walk(folder, [], { signal: controller.signal })
   await walking.next()
   controller.abort(new Error('enough'))
   await expect(walking.next()).rejects.toThrow('enough')

@@ -67,18 +67,13 @@ for (const name of ['dockerClassic', 'dockerContainerd'] as const) {
         const onEvent = (event) => console.log(JSON.stringify(event))
         const { imageId } = await engineAt(${JSON.stringify(service(name).dockerHost)}).build(request, { onEvent })
         console.log(imageId)`
-      const debug = {
-        DEBUG: '*',
-        NODE_DEBUG: 'http,http2,net,stream',
-        GRPC_TRACE: 'all',
-        GRPC_VERBOSITY: 'DEBUG',
-      }
+      const debug = { DEBUG: '*', NODE_DEBUG: 'http,http2,net,stream' }
       const { stdout, stderr } = await promisify(execFile)(
         process.execPath,
         ['--input-type=module-typescript', '--eval', program],
         { env: { ...process.env, ...debug, THE_SECRET: SECRET }, maxBuffer: 2 ** 27 },
       )
-      expect(stderr).toContain('Secrets/GetSecret')
+      expect(stderr).toMatch(/^HTTP2 \d+: Http2Session server/m)
       expect(stdout).toContain('"text":"***"')
       const shown = [SECRET, Buffer.from(SECRET).toString('base64'), Buffer.from(SECRET).toString('hex')]
       for (const secret of shown) expect(stdout + stderr).not.toContain(secret)

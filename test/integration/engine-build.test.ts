@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { BuildEvent } from '../../src/ports/engine-build.ts'
+import { folderFiles, sentFile } from '../engine/build/memory-files.ts'
 import {
   BUSYBOX,
   engineAt,
@@ -154,11 +155,14 @@ for (const [name, builder] of BUILDERS) {
         const reason = new Error('the disk went away')
         const whole = await realRequest({ builder, dockerfile: LABELLED, tags: [tag] })
         const half = async function* () {
-          for await (const chunk of whole.context(builder)) yield chunk.subarray(0, 2000)
+          yield Buffer.alloc(2000)
           throw reason
         }
-        const context = () => Readable.from(half(), { objectMode: false })
-        const broken = engineAt(service(name).dockerHost).build({ ...whole, context })
+        const tar = () => Readable.from(half(), { objectMode: false })
+        const files = folderFiles(async function* () {
+          yield sentFile('busybox', half)
+        }, tar)
+        const broken = engineAt(service(name).dockerHost).build({ ...whole, files })
         await expect(broken).rejects.toBe(reason)
         expect(await leftOver()).toEqual([])
       })

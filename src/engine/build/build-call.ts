@@ -7,12 +7,10 @@ import type { EngineCall } from '../connection.ts'
  * https://docs.docker.com/reference/api/engine/version/v1.51/#tag/Image/operation/ImageBuild
  */
 export function buildCall(request: BuildRequest): EngineCall & { readonly query: object } {
-  const { dockerfile, tags = [], platform, target, cacheFrom = [] } = request
+  const { tags = [], platform, target, cacheFrom = [] } = request
   return {
     ...{ method: 'POST', path: '/build' },
-    headers: { 'Content-Type': 'application/x-tar' },
     query: {
-      dockerfile: dockerfile.name,
       // Containers of steps are removed, also after a failure.
       ...{ rm: '1', forcerm: '1' },
       ...(tags.length > 0 ? { t: tags } : {}),

@@ -1,12 +1,12 @@
 import { ImgctlError } from '../../errors/error.ts'
 import type { BuildOptions, BuildRequest, BuildResult } from '../../ports/engine-build.ts'
 import type { EngineConnection } from '../connection.ts'
+import type { EngineEnvironment } from '../environment.ts'
 import { inspectImage } from '../images.ts'
 import { engineName, splitTarget } from '../names.ts'
 import { chooseBuilder } from './builder-choice.ts'
 import { buildWithBuildKit } from './buildkit.ts'
 import { buildClassically } from './classic.ts'
-import { SentContext } from './sent-context.ts'
 
 /**
  * Builds an image and makes sure that it is there.
@@ -15,6 +15,7 @@ import { SentContext } from './sent-context.ts'
  */
 export async function buildImage(
   connection: Promise<EngineConnection>,
+  environment: EngineEnvironment,
   request: BuildRequest,
   { signal, onEvent = () => {} }: BuildOptions = {},
 ): Promise<BuildResult> {
@@ -22,18 +23,15 @@ export async function buildImage(
   for (const tag of request.tags ?? []) splitTarget(tag)
   const builder = chooseBuilder(engine, request)
   onEvent({ kind: 'builder', builder })
-  const context = new SentContext(request.context(builder), onEvent)
   try {
-    const run = { engine, request, context, onEvent, signal }
+    const run = { engine, environment, request, onEvent, signal }
     const said = builder === 'buildkit' ? await buildWithBuildKit(run) : await buildClassically(run)
     if (said === undefined) throw unproven()
     const { id } = await inspectImage(engine, engineName(said), signal)
     return { imageId: id, builder }
   } catch (error) {
     signal?.throwIfAborted()
-    throw context.failure ?? error
-  } finally {
-    context.close()
+    throw error
   }
 }
 

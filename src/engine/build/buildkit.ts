@@ -1,14 +1,17 @@
 import type { ImgctlError } from '../../errors/error.ts'
 import type { BuildEvent, BuildRequest } from '../../ports/engine-build.ts'
 import type { EngineConnection } from '../connection.ts'
+import type { EngineEnvironment } from '../environment.ts'
 import { asFields, stringAt } from '../json-fields.ts'
 import { type EngineEvent, readEvents } from '../ndjson.ts'
 import { buildCall } from './build-call.ts'
+import { ContextProgress } from './context-progress.ts'
 import { buildFailure } from './failure.ts'
+import { offeredFolders } from './offered-folders.ts'
 import { credentialsByHost } from './registries.ts'
 import { SecretMask } from './secret-mask.ts'
-import type { SentContext } from './sent-context.ts'
 import { openSession } from './session.ts'
+import { sharedKey } from './shared-key.ts'
 import { decodeStatus } from './status.ts'
 import { BuildSteps } from './steps.ts'
 import { VertexSteps } from './vertex-steps.ts'
@@ -21,29 +24,31 @@ const CANCEL_TIMEOUT_MS = 2000
 /** One build, whoever does it. */
 export interface BuildRun {
   readonly engine: EngineConnection
+  readonly environment: EngineEnvironment
   readonly request: BuildRequest
-  readonly context: SentContext
   readonly onEvent: (event: BuildEvent) => void
   readonly signal: AbortSignal | undefined
 }
 
 /**
- * Builds with BuildKit: the context goes in the body, and what a step may not keep comes over a session.
+ * Builds with BuildKit, which fetches over a session what it needs of the context, and what a step may not keep.
  *
  * @returns the image id that BuildKit said
  * @throws ImgctlError as EngineBuild.build
  */
 export async function buildWithBuildKit(run: BuildRun): Promise<string | undefined> {
-  const { engine, request, onEvent, signal } = run
+  const { engine, environment, request, onEvent, signal } = run
   const mask = new SecretMask()
   const steps = new BuildSteps(mask, onEvent)
   const session = await openSession(
     engine,
+    await sharedKey(request.files.id, environment),
     {
       credentialsFor: credentialsByHost(request),
       secrets: request.secrets ?? [],
       ssh: request.ssh ?? [],
       onSecret: (value) => mask.add(value),
+      folders: offeredFolders(request, new ContextProgress(onEvent)),
     },
     signal,
   )
@@ -65,7 +70,7 @@ export async function buildWithBuildKit(run: BuildRun): Promise<string | undefin
 }
 
 async function follow(
-  { engine, request, context, signal }: BuildRun,
+  { engine, request, signal }: BuildRun,
   id: string,
   steps: VertexSteps,
   failure: (message: string) => ImgctlError,
@@ -73,8 +78,11 @@ async function follow(
   const call = buildCall(request)
   const body = await engine.open({
     ...call,
-    query: { ...call.query, version: '2', session: id, buildid: id },
-    ...{ body: context.body, signal },
+    query: {
+      ...{ ...call.query, dockerfile: request.dockerfile.fileName },
+      ...{ version: '2', remote: 'client-session', session: id, buildid: id },
+    },
+    signal,
     refusal: (_status, message) => failure(message),
   })
   let imageId: string | undefined
@@ -91,7 +99,7 @@ function traceBytes({ aux }: EngineEvent): Uint8Array {
 }
 
 /**
- * Tells the engine to stop: older ones do not see that the connection is closed while they still read the context.
+ * Tells the engine to stop: older ones do not see that the connection is closed.
  * There is nothing left to do when that fails.
  */
 async function cancel(engine: EngineConnection, id: string): Promise<void> {

@@ -12,6 +12,7 @@ import {
   onlyLoopbackRegistries,
 } from './registries.ts'
 import { SecretMask } from './secret-mask.ts'
+import { SentContext } from './sent-context.ts'
 import { removeStepImages } from './step-images.ts'
 import { BuildSteps } from './steps.ts'
 
@@ -23,23 +24,27 @@ import { BuildSteps } from './steps.ts'
  * @throws ImgctlError as EngineBuild.build
  */
 export async function buildClassically(run: BuildRun): Promise<string | undefined> {
-  const { engine, onEvent, signal } = run
+  const { engine, request, onEvent, signal } = run
+  const context = new SentContext(request.files.tar(), onEvent)
   const buildSteps = new BuildSteps(new SecretMask(), onEvent)
   const steps = new ClassicSteps(buildSteps, onEvent)
   const failure = (message: string): ImgctlError => {
     steps.end('failed')
-    return buildFailure(message, run.request, buildSteps.failed)
+    return buildFailure(message, request, buildSteps.failed)
   }
   try {
-    return await follow(run, steps, failure)
+    return await follow(run, context, steps, failure)
   } catch (error) {
     await removeStepImages(engine, steps.made, engine.product === 'podman' && signal?.aborted === true)
-    throw error
+    throw context.failure ?? error
+  } finally {
+    context.close()
   }
 }
 
 async function follow(
-  { engine, request, context, signal }: BuildRun,
+  { engine, request, signal }: BuildRun,
+  context: SentContext,
   steps: ClassicSteps,
   failure: (message: string) => ImgctlError,
 ): Promise<string | undefined> {
@@ -47,7 +52,8 @@ async function follow(
   const tls = engine.product === 'podman' && onlyLoopbackRegistries(request) ? { tlsVerify: 'false' } : {}
   const body = await engine.open({
     ...call,
-    query: { ...call.query, version: '1', ...tls },
+    headers: { 'Content-Type': 'application/x-tar' },
+    query: { ...call.query, dockerfile: request.dockerfile.name, version: '1', ...tls },
     registryConfig: await encodeRegistryConfig(baseRegistries(request), credentialsByHost(request)),
     ...{ body: context.body, signal },
     refusal: (_status, message) => failure(message),

@@ -62,7 +62,7 @@ function dockerfileFailure(text: string, file: BuildRequest['dockerfile']): Imgc
   if (parse) return new ImgctlError('BUILD_FAILED', `${shown}:${parse[1]}: ${parse[2]}`)
   const unknown = UNKNOWN_INSTRUCTION.exec(text)?.[1]
   if (unknown) {
-    const line = lineOf(unknown, file.text)
+    const line = lineOf(unknown, new TextDecoder().decode(file.content))
     return new ImgctlError(
       'BUILD_FAILED',
       `${shown}${line ? `:${line}` : ''}: unknown instruction: ${unknown}`,
@@ -77,7 +77,7 @@ function dockerfileFailure(text: string, file: BuildRequest['dockerfile']): Imgc
 }
 
 /** The line, from 1, on which an instruction stands for the first time. */
-function lineOf(instruction: string, text = ''): number | undefined {
+function lineOf(instruction: string, text: string): number | undefined {
   const start = new RegExp(`^\\s*${instruction}(?:\\s|$)`, 'i')
   const index = text.split('\n').findIndex((line) => start.test(line))
   return index < 0 ? undefined : index + 1

@@ -1,25 +1,63 @@
+import { performServerHandshake, type ServerHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
-import {
-  type handleBidiStreamingCall,
-  type handleUnaryCall,
-  type MethodDefinition,
-  Server,
-  ServerCredentials,
-  status,
-  type UntypedHandleCall,
-} from '@grpc/grpc-js'
-import { ProtobufMessage } from './protobuf.ts'
+import { encodeMessage, ProtobufMessage } from './protobuf.ts'
 
-/** A method of a gRPC service by its path, `/package.Service/Method`. Answers are encoded messages. */
-export type GrpcMethod =
-  | { readonly path: string; readonly unary: (request: ProtobufMessage) => Promise<Buffer> }
-  | { readonly path: string; readonly duplex: handleBidiStreamingCall<ProtobufMessage, Buffer> }
+/** The status codes that we answer. https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
+const OK = 0
+const UNKNOWN = 2
+const NOT_FOUND = 5
+const UNIMPLEMENTED = 12
+const INTERNAL = 13
+
+/** A byte that says whether the message is compressed, and four for its length. */
+const FRAME_BYTES = 5
+/** gRPC's own limit for one message; BuildKit's requests have some hundred bytes. */
+const MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+/**
+ * BuildKit names each path that a Dockerfile copies in a header of its own. Node stops at 128 headers and 64 KiB,
+ * which a generated Dockerfile exceeds. nghttp2 takes no more than nine frames of 16 KiB.
+ */
+const MAX_HEADERS = 65_536
+const MAX_HEADER_BYTES = 9 * 16 * 1024
+
+/** One call of a method. */
+export interface GrpcCall {
+  /** The values of a header, one for each time that it was sent. */
+  header(name: string): string[]
+  /** What the caller says, until it says no more. Throws when the caller is gone. */
+  messages(): AsyncGenerator<ProtobufMessage>
+  /** Answers with an encoded message; resolves when the next may be sent. Rejects when the caller is gone. */
+  send(message: Buffer): Promise<void>
+}
+
+/** A method of a gRPC service by its path, `/package.Service/Method`. Its call ends when `answer` is done. */
+export interface GrpcMethod {
+  readonly path: string
+  readonly answer: (call: GrpcCall) => Promise<void>
+}
 
 /** What was asked for is not there. The other side knows what that means: it is no failure of ours. */
 export class NotOffered extends Error {}
 
+/** The other side says that it failed, and is told its own words: with them the build fails. */
+export class CallerFailed extends Error {}
+
+/** A method with one message and one answer. */
+export function unary(path: string, answer: (request: ProtobufMessage) => Promise<Buffer>): GrpcMethod {
+  return {
+    path,
+    answer: async (call) => {
+      for await (const request of call.messages()) {
+        await call.send(await answer(request))
+        return
+      }
+    },
+  }
+}
+
 /**
- * Serves gRPC on a connection that exists, until the returned function ends it.
+ * Serves gRPC on a connection that exists, until the returned function ends it: HTTP/2 with framed messages, as
+ * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md says.
  *
  * @param onFailure told what a method threw: the other side would repeat it in its own words
  */
@@ -28,51 +66,104 @@ export function serveGrpc(
   methods: readonly GrpcMethod[],
   onFailure: (error: unknown) => void,
 ): () => void {
-  const server = new Server()
-  const definitions: Record<string, MethodDefinition<ProtobufMessage, Buffer>> = {}
-  const handlers: Record<string, UntypedHandleCall> = {}
-  for (const method of methods) {
-    definitions[method.path] = definitionOf(method)
-    handlers[method.path] = 'duplex' in method ? method.duplex : answerOnce(method.unary, onFailure)
-  }
-  server.addService(definitions, handlers)
-  const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
-  injector.injectConnection(connection)
+  const session = performServerHandshake(connection, {
+    maxHeaderListPairs: MAX_HEADERS,
+    settings: { maxHeaderListSize: MAX_HEADER_BYTES },
+  })
+  // The build fails as well, and says why.
+  session.on('error', () => {})
+  session.on('stream', (stream, headers, _flags, rawHeaders) => {
+    stream.on('error', () => {})
+    const method = methods.find(({ path }) => path === headers[':path'])
+    serveCall(stream, rawHeaders, method, onFailure).catch(() => stream.destroy())
+  })
   return () => {
-    injector.destroy()
-    server.forceShutdown()
+    session.destroy()
     connection.destroy()
   }
 }
 
-function definitionOf(method: GrpcMethod): MethodDefinition<ProtobufMessage, Buffer> {
-  const streams = 'duplex' in method
-  const encoded = (message: Buffer) => message
-  const never = () => {
-    throw new Error(`${method.path} is answered here, not called`)
-  }
-  return {
-    ...{ path: method.path, requestStream: streams, responseStream: streams },
-    ...{ requestDeserialize: (bytes) => new ProtobufMessage(bytes), responseSerialize: encoded },
-    ...{ requestSerialize: never, responseDeserialize: never },
+async function serveCall(
+  stream: ServerHttp2Stream,
+  rawHeaders: readonly string[],
+  method: GrpcMethod | undefined,
+  onFailure: (error: unknown) => void,
+): Promise<void> {
+  if (method === undefined) return end(stream, UNIMPLEMENTED, 'not offered')
+  try {
+    await method.answer({
+      header: (name) => rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1] === name),
+      messages: () => readMessages(stream),
+      send: (message) => send(stream, message),
+    })
+    end(stream, OK, '')
+  } catch (error) {
+    if (isGone(stream)) return
+    if (error instanceof NotOffered) return end(stream, NOT_FOUND, error.message)
+    if (error instanceof CallerFailed) return end(stream, UNKNOWN, error.message)
+    onFailure(error)
+    // It says no more than its kind to the other side, which may print it: details stay here.
+    end(stream, INTERNAL, 'the client could not answer')
   }
 }
 
-/** An error says no more than its kind to the other side, which may print it: details stay here. */
-function answerOnce(
-  answer: (request: ProtobufMessage) => Promise<Buffer>,
-  onFailure: (error: unknown) => void,
-): handleUnaryCall<ProtobufMessage, Buffer> {
-  return ({ request }, callback) => {
-    answer(request).then(
-      (message) => callback(null, message),
-      (error: unknown) => {
-        if (error instanceof NotOffered) callback({ code: status.NOT_FOUND, details: error.message })
-        else {
-          onFailure(error)
-          callback({ code: status.INTERNAL, details: 'the client could not answer' })
-        }
-      },
-    )
+async function* readMessages(stream: ServerHttp2Stream): AsyncGenerator<ProtobufMessage> {
+  let pending: Buffer = Buffer.alloc(0)
+  // A caller that is answered may still be speaking: leaving the loop must not cut the stream off.
+  for await (const chunk of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk])
+    while (pending.length >= FRAME_BYTES) {
+      const length = pending.readUInt32BE(1)
+      if (pending[0] !== 0 || length > MAX_MESSAGE_BYTES) throw new Error('a gRPC message that is not served')
+      const end = FRAME_BYTES + length
+      if (pending.length < end) break
+      yield new ProtobufMessage(pending.subarray(FRAME_BYTES, end))
+      pending = pending.subarray(end)
+    }
   }
 }
+
+async function send(stream: ServerHttp2Stream, message: Buffer): Promise<void> {
+  if (isGone(stream)) throw new Error('the caller is gone')
+  begin(stream)
+  const head = Buffer.alloc(FRAME_BYTES)
+  head.writeUInt32BE(message.length, 1)
+  stream.cork()
+  stream.write(head)
+  const isRoom = stream.write(message)
+  stream.uncork()
+  if (isRoom) return
+  await new Promise<void>((resolve, reject) => {
+    const settle = () => {
+      stream.off('drain', settle)
+      stream.off('close', settle)
+      if (isGone(stream)) reject(new Error('the caller is gone'))
+      else resolve()
+    }
+    stream.on('drain', settle)
+    stream.on('close', settle)
+  })
+}
+
+function begin(stream: ServerHttp2Stream): void {
+  if (stream.headersSent) return
+  stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+}
+
+function end(stream: ServerHttp2Stream, code: number, message: string): void {
+  if (isGone(stream)) return
+  begin(stream)
+  stream.once('wantTrailers', () => {
+    stream.sendTrailers({ 'grpc-status': code, 'grpc-message': encodeURIComponent(message) })
+  })
+  // What the caller still says is of no use; a stream that is not read to its end stays.
+  stream.resume()
+  stream.end()
+}
+
+function isGone(stream: ServerHttp2Stream): boolean {
+  return stream.destroyed || stream.closed || stream.aborted
+}
+
+/** An answer that says nothing. */
+export const EMPTY_MESSAGE: Buffer = encodeMessage({})

@@ -66,26 +66,34 @@ export class ProtobufMessage {
   }
 }
 
-/** A message with fields of text and bytes; those that are empty are left out, as proto3 does. */
-export function encodeMessage(fields: Readonly<Record<number, string | Uint8Array>>): Buffer {
+/** What a field may hold: text, bytes, or an integer (not one of the fixed or zigzag kinds). */
+export type ProtobufValue = string | Uint8Array | bigint | number
+
+/** A message; fields that are empty or 0 are left out, as proto3 does. */
+export function encodeMessage(fields: Readonly<Record<number, ProtobufValue>>): Buffer {
   const parts: Uint8Array[] = []
-  for (const [field, value] of Object.entries(fields)) {
+  for (const [name, value] of Object.entries(fields)) {
+    const field = BigInt(name) << 3n
+    if (typeof value === 'bigint' || typeof value === 'number') {
+      if (BigInt(value) !== 0n) parts.push(encodeVarint(field), encodeVarint(BigInt(value)))
+      continue
+    }
     const bytes = typeof value === 'string' ? Buffer.from(value) : value
     if (bytes.length === 0) continue
-    parts.push(encodeVarint((Number(field) << 3) | LENGTH_DELIMITED), encodeVarint(bytes.length), bytes)
+    parts.push(encodeVarint(field | BigInt(LENGTH_DELIMITED)), encodeVarint(BigInt(bytes.length)), bytes)
   }
   return Buffer.concat(parts)
 }
 
-/** @param value not negative */
-function encodeVarint(value: number): Uint8Array {
+/** Negative numbers are sent as 64 bits of two's complement. */
+function encodeVarint(value: bigint): Uint8Array {
   const bytes: number[] = []
-  let rest = value
-  while (rest > 0x7f) {
-    bytes.push((rest % 0x80) | 0x80)
-    rest = Math.floor(rest / 0x80)
+  let rest = BigInt.asUintN(64, value)
+  while (rest > 0x7fn) {
+    bytes.push(Number(rest & 0x7fn) | 0x80)
+    rest >>= 7n
   }
-  return Uint8Array.from([...bytes, rest])
+  return Uint8Array.from([...bytes, Number(rest)])
 }
 
 class Reader {

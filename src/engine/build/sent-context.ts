@@ -1,10 +1,8 @@
 import { Readable } from 'node:stream'
 import type { BuildEvent } from '../../ports/engine-build.ts'
+import { ContextProgress } from './context-progress.ts'
 
-/** Often enough for a person to see that something moves. */
-const REPORT_INTERVAL_MS = 1000
-
-/** The build context on its way to the engine: counted, and with the error that ended it. */
+/** A build context on its way to the engine as a tar: counted, and with the error that ended it. */
 export class SentContext {
   /** To be sent. */
   readonly body: Readable
@@ -14,10 +12,9 @@ export class SentContext {
 
   constructor(context: Readable, onEvent: (event: BuildEvent) => void) {
     this.#context = context
-    // It may fail before anybody reads it, while the engine is still asked for a session: that must not end the
-    // process. Who reads it then is told.
+    // It may fail before anybody reads it: that must not end the process. Who reads it then is told.
     context.on('error', () => {})
-    this.body = Readable.from(this.#counted(onEvent), { objectMode: false })
+    this.body = Readable.from(this.#counted(new ContextProgress(onEvent)), { objectMode: false })
     // Who sends it is told, and that is enough.
     this.body.on('error', () => {})
   }
@@ -27,25 +24,16 @@ export class SentContext {
     this.#context.destroy()
   }
 
-  async *#counted(onEvent: (event: BuildEvent) => void): AsyncGenerator<Uint8Array> {
+  async *#counted(progress: ContextProgress): AsyncGenerator<Uint8Array> {
     try {
-      yield* this.#told(onEvent)
+      for await (const chunk of this.#context as AsyncIterable<Uint8Array>) {
+        yield chunk
+        progress.add(chunk.length)
+      }
+      progress.end()
     } catch (error) {
       this.failure = error
       throw error
     }
-  }
-
-  async *#told(onEvent: (event: BuildEvent) => void): AsyncGenerator<Uint8Array> {
-    let bytes = 0
-    let reported = performance.now()
-    for await (const chunk of this.#context as AsyncIterable<Uint8Array>) {
-      yield chunk
-      bytes += chunk.length
-      if (performance.now() - reported < REPORT_INTERVAL_MS) continue
-      reported = performance.now()
-      onEvent({ kind: 'context', bytes, done: false })
-    }
-    onEvent({ kind: 'context', bytes, done: true })
   }
 }

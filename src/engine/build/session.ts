@@ -9,7 +9,7 @@ const NAME_HEADER = 'X-Docker-Expose-Session-Name'
 const SHARED_KEY_HEADER = 'X-Docker-Expose-Session-Sharedkey'
 const METHOD_HEADER = 'X-Docker-Expose-Session-Grpc-Method'
 
-/** A connection on which BuildKit asks us for credentials, secrets and SSH while it builds. */
+/** A connection on which BuildKit asks us for files, credentials, secrets and SSH while it builds. */
 export interface BuildSession {
   readonly id: string
   /** What went wrong on our side while we answered: the first error. */
@@ -20,10 +20,12 @@ export interface BuildSession {
 /**
  * Opens a session of its own for one build: `POST /session`, whose connection becomes HTTP/2 with us as the server.
  *
+ * @param sharedKey by which BuildKit finds the files of an earlier session again
  * @throws as EngineConnection.upgrade
  */
 export async function openSession(
   engine: EngineConnection,
+  sharedKey: string,
   offer: SessionOffer,
   signal?: AbortSignal,
 ): Promise<BuildSession> {
@@ -32,8 +34,7 @@ export async function openSession(
   const headers = {
     [ID_HEADER]: id,
     [NAME_HEADER]: 'imgctl',
-    // It would let BuildKit find the files of an earlier build again; ours come as a tar.
-    [SHARED_KEY_HEADER]: '',
+    [SHARED_KEY_HEADER]: sharedKey,
     [METHOD_HEADER]: methods.map(({ path }) => path),
   }
   const connection = await engine.upgrade({ path: '/session', headers, signal }, 'h2c')

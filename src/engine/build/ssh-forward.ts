@@ -1,9 +1,9 @@
 import { connect } from 'node:net'
-import type { ServerDuplexStream } from '@grpc/grpc-js'
+import { pipeline } from 'node:stream/promises'
 import type { BuildSshAgent } from '../../ports/engine-build.ts'
 import { AgentFilter } from './agent-filter.ts'
-import { NotOffered } from './grpc.ts'
-import { encodeMessage, type ProtobufMessage } from './protobuf.ts'
+import { type GrpcCall, NotOffered } from './grpc.ts'
+import { encodeMessage } from './protobuf.ts'
 
 /** The id of an agent that a Dockerfile does not name, and the metadata that carries the id. */
 const DEFAULT_ID = 'default'
@@ -20,25 +20,22 @@ export function agentOf(agents: readonly BuildSshAgent[], id: string): BuildSshA
 /**
  * Joins the SSH client of a build's step with the user's agent, until one of them ends. The agent's end, for
  * whatever reason, is all that the client is told.
+ *
+ * @throws NotOffered
  */
-export function forwardAgent(
-  agents: readonly BuildSshAgent[],
-  call: ServerDuplexStream<ProtobufMessage, Buffer>,
-): void {
-  const agent = connect({ path: agentOf(agents, call.metadata.get(ID_KEY)[0]?.toString() ?? '').socketPath })
-  const requests = new AgentFilter()
-  requests.pipe(agent)
-  requests.on('drain', () => call.resume())
-  requests.on('error', () => agent.destroy())
-  call.on('data', (message: ProtobufMessage) => {
-    if (!requests.write(message.bytes(1))) call.pause()
-  })
-  call.on('end', () => requests.end())
-  call.on('cancelled', () => agent.destroy())
-  call.on('drain', () => agent.resume())
-  agent.on('data', (chunk: Buffer) => {
-    if (!call.write(encodeMessage({ 1: chunk }))) agent.pause()
-  })
-  agent.on('error', () => {})
-  agent.on('close', () => call.end())
+export async function forwardAgent(agents: readonly BuildSshAgent[], call: GrpcCall): Promise<void> {
+  const agent = connect({ path: agentOf(agents, call.header(ID_KEY)[0] ?? '').socketPath })
+  const asked = pipeline(requests(call), new AgentFilter(), agent)
+  asked.catch(() => agent.destroy())
+  try {
+    for await (const chunk of agent as AsyncIterable<Buffer>) await call.send(encodeMessage({ 1: chunk }))
+  } catch {
+    // The agent is gone, or the step is.
+  } finally {
+    agent.destroy()
+  }
+}
+
+async function* requests(call: GrpcCall): AsyncGenerator<Uint8Array> {
+  for await (const message of call.messages()) yield message.bytes(1)
 }

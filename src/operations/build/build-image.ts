@@ -1,15 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import { baseImages } from '../../build/base-images.ts'
-import { type BuildContext, openContext } from '../../build/context.ts'
+import { openContext } from '../../build/context.ts'
 import type { DockerfileSource } from '../../build/context-dockerfile.ts'
-import { type ContextSummary, ContextTally } from '../../build/context-summary.ts'
-import { contextTar } from '../../build/context-tar.ts'
+import type { ContextSummary } from '../../build/context-summary.ts'
 import { type Dockerfile, readDockerfile } from '../../build/dockerfile.ts'
 import { buildKitFeatures, fixedPlatforms, secretArgumentWarning } from '../../build/dockerfile-checks.ts'
 import { ImgctlError } from '../../errors/error.ts'
 import { formatPlatform, type Platform } from '../../oci/platform.ts'
 import type { BuildEvent, BuildResult, BuildSshAgent, EngineBuild } from '../../ports/engine-build.ts'
 import type { RegistryCredentialsSource } from '../../ports/registry-credentials.ts'
+import { buildFiles } from './build-files.ts'
 
 /** Where the value of a secret is; it is read when the build asks for it, and goes nowhere else. */
 export type SecretSource = { readonly id: string } & ({ readonly file: string } | { readonly value: string })
@@ -38,7 +38,7 @@ export interface BuildPorts {
 /** What a build tells whoever watches it. */
 export type BuildImageEvent =
   | BuildEvent
-  /** The whole context was read; sizes are bytes, without what a tar adds. */
+  /** What the build asked of the context was listed; sizes are bytes, without what a tar adds. */
   | { readonly kind: 'context-read'; readonly summary: ContextSummary }
 
 /**
@@ -57,7 +57,7 @@ export async function buildImage(
     folder: request.folder,
     ...(request.dockerfile === undefined ? {} : { dockerfile: request.dockerfile }),
   })
-  const { name, shown, content } = context.dockerfile
+  const { name, fileName, shown, content } = context.dockerfile
   const dockerfile = readDockerfile(content, shown)
   const secrets = await Promise.all(request.secrets.map(openSecret))
   for (const message of warnings(dockerfile, request)) onEvent({ kind: 'warning', message })
@@ -65,8 +65,8 @@ export async function buildImage(
   const { platform, target, tags, buildArgs, labels, noCache, pull, cacheFrom, ssh, builder } = request
   return engine.build(
     {
-      context: (used) => reportedTar(context, used, onEvent, signal),
-      dockerfile: { name, shownAs: shown, text: new TextDecoder().decode(content) },
+      files: buildFiles(context, (summary) => onEvent({ kind: 'context-read', summary }), signal),
+      dockerfile: { name, fileName, content, shownAs: shown },
       baseImages: baseImages(dockerfile, buildArgs),
       needsBuildKit: buildKitFeatures(dockerfile).map(({ what, line }) => `${what} (line ${line})`),
       ...(platform === undefined ? {} : { platform }),
@@ -76,22 +76,6 @@ export async function buildImage(
     },
     { onEvent, ...(signal ? { signal } : {}) },
   )
-}
-
-function reportedTar(
-  context: BuildContext,
-  builder: 'buildkit' | 'classic',
-  onEvent: (event: BuildImageEvent) => void,
-  signal: AbortSignal | undefined,
-) {
-  const tally = new ContextTally()
-  const tar = contextTar(context, {
-    builder,
-    onEntry: (entry) => tally.add(entry),
-    ...(signal ? { signal } : {}),
-  })
-  tar.once('end', () => onEvent({ kind: 'context-read', summary: tally.summary() }))
-  return tar
 }
 
 function* warnings(dockerfile: Dockerfile, { buildArgs, platform }: BuildImageRequest): Generator<string> {

@@ -1,13 +1,15 @@
 import { once } from 'node:events'
-import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
 import { ImgctlError } from '../../../src/errors/error.ts'
-import type { BuildRequest } from '../../../src/ports/engine-build.ts'
+import type { BuildFiles, BuildRequest } from '../../../src/ports/engine-build.ts'
+import { folderFiles, sentFile } from './memory-files.ts'
 import {
   BUILT,
   buildRequest,
+  DIFF_COPY,
+  framed,
   IMAGE_ID,
-  readable,
   recorder,
   scriptedBuildKit,
   trace,
@@ -64,25 +66,29 @@ describe('a build is done', () => {
   })
 })
 
-test('the request says all that was asked for, and carries the context', async () => {
-  let sent: Buffer | undefined
+test('the request says all that was asked for, and the context is fetched by the session', async () => {
+  let sent: unknown
   const { engine, requests, sessionHeaders } = await scriptedBuildKit(
     async ({ context, request, say, response }) => {
-      expect(request.headers).toMatchObject({ 'content-type': 'application/x-tar' })
-      sent = await context()
+      expect((await buffer(request)).length).toBe(0)
+      sent = [(await context()).contents, (await context('dockerfile')).contents]
       say(BUILT)
       response.end()
     },
   )
   const { events, onEvent } = recorder()
   const request = buildRequest({
-    context: () => readable('one', 'two'),
-    ...{ dockerfile: { name: 'docker/Dockerfile' }, tags: ['app:1', 'r.example/app:2'], target: 'prod' },
+    dockerfile: { name: 'docker/D', fileName: 'D', content: Buffer.from('FROM scratch') },
+    ...{ tags: ['app:1', 'r.example/app:2'], target: 'prod' },
     ...{ platform: { os: 'linux', architecture: 'amd64' }, buildArgs: { V: 'a b&c' }, labels: { l: 'é' } },
     ...{ noCache: true, pull: true, cacheFrom: ['app:0'] },
   })
   await engine.build(request, { onEvent })
-  expect(sent?.toString()).toBe('onetwo')
+  expect(sent).toEqual([
+    { 'a.txt': 'one', b: 'two' },
+    // A comment: the rules were applied here.
+    { D: 'FROM scratch', 'D.dockerignore': expect.stringMatching(/^# .*\n$/) },
+  ])
   expect(events).toEqual([
     { kind: 'builder', builder: 'buildkit' },
     { kind: 'context', bytes: 6, done: true },
@@ -92,9 +98,9 @@ test('the request says all that was asked for, and carries the context', async (
   expect(url.searchParams.getAll('t')).toEqual(['app:1', 'r.example/app:2'])
   url.searchParams.delete('t')
   expect(Object.fromEntries(url.searchParams)).toEqual({
-    ...{ dockerfile: 'docker/Dockerfile', platform: 'linux/amd64', target: 'prod', nocache: '1', pull: '1' },
+    ...{ dockerfile: 'D', platform: 'linux/amd64', target: 'prod', nocache: '1', pull: '1' },
     ...{ buildargs: '{"V":"a b&c"}', labels: '{"l":"é"}', cachefrom: '["app:0"]', rm: '1', forcerm: '1' },
-    ...{ version: '2', session: id, buildid: id },
+    ...{ version: '2', remote: 'client-session', session: id, buildid: id },
   })
 })
 
@@ -105,9 +111,10 @@ test('the session says who it is and what it answers', async () => {
   const headers = sessionHeaders()
   expect(headers['x-docker-expose-session-uuid']?.[0]).toMatch(/^[0-9a-f]{32}$/)
   expect(headers['x-docker-expose-session-name']).toEqual(['imgctl'])
-  expect(headers['x-docker-expose-session-sharedkey']).toEqual([''])
+  expect(headers['x-docker-expose-session-sharedkey']).toEqual([expect.stringMatching(/^[0-9a-f]{64}$/)])
   expect(headers['x-docker-expose-session-grpc-method']).toEqual([
     '/grpc.health.v1.Health/Check',
+    '/moby.filesync.v1.FileSync/DiffCopy',
     '/moby.filesync.v1.Auth/Credentials',
     '/moby.buildkit.secrets.v1.Secrets/GetSecret',
     '/moby.sshforward.v1.SSH/CheckAgent',
@@ -141,53 +148,60 @@ test('a message as long as BuildKit makes them is read', async () => {
 describe('the context', () => {
   const broken = new ImgctlError('FILE_UNREADABLE', 'a/b cannot be read')
 
-  test('that breaks is the error that is reported, and what was sent of it is no context', async () => {
-    const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>()
-    const context = Readable.from(
-      (async function* () {
-        yield Buffer.from('half')
-        await arrived
-        throw broken
-      })(),
-      { objectMode: false },
-    )
-    let whole: Promise<unknown> | undefined
-    const { engine, requests, sessionClosed } = await scriptedBuildKit(async (build) => {
-      whole = build.context().then(
-        () => 'whole',
-        () => 'cut off',
-      )
-      arrive()
-    })
-    await expect(engine.build(buildRequest({ context: () => context }))).rejects.toBe(broken)
-    expect(await whole).toBe('cut off')
-    await sessionClosed
-    expect(requests.filter((line) => line.includes('/build/cancel?id='))).toHaveLength(1)
-  })
+  const half = async function* () {
+    yield Buffer.from('half')
+    throw broken
+  }
 
-  test('that broke before anybody read it is the error as well', async () => {
-    const context = new Readable({ read() {} })
-    context.on('error', () => {})
-    context.destroy(broken)
-    const { engine } = await scriptedBuildKit(async () => {})
-    await expect(engine.build(buildRequest({ context: () => context }))).rejects.toBe(broken)
+  test.each<[string, BuildFiles]>([
+    [
+      'in a file',
+      folderFiles(async function* () {
+        yield sentFile('a', half)
+      }),
+    ],
+    [
+      'in its list',
+      folderFiles(async function* () {
+        yield sentFile('a', half)
+        throw broken
+      }),
+    ],
+  ])('that breaks %s is the error that is reported, and no context', async (_case, files) => {
+    let arrived: unknown
+    const { engine, requests, sessionClosed } = await scriptedBuildKit(async ({ context, say, response }) => {
+      arrived = (await context()).contents
+      say({ error: 'failed to read the context' })
+      response.end()
+    })
+    await expect(engine.build(buildRequest({ files }))).rejects.toBe(broken)
+    expect(arrived).toEqual({})
+    await sessionClosed
+    // The engine has ended the build itself.
+    expect(requests.filter((line) => line.includes('/build/cancel'))).toEqual([])
   })
 
   test('is closed when the engine does not want all of it', async () => {
-    const endless = Readable.from(
-      (async function* () {
+    const { promise: closed, resolve: close } = Promise.withResolvers<void>()
+    const endless = async function* () {
+      try {
         for (;;) yield Buffer.alloc(65536)
-      })(),
-      { objectMode: false },
-    )
-    const { engine } = await scriptedBuildKit(async ({ say, response }) => {
+      } finally {
+        close()
+      }
+    }
+    const files = folderFiles(async function* () {
+      yield sentFile('a', endless)
+    })
+    const { engine } = await scriptedBuildKit(async ({ stream, say, response }) => {
+      const call = stream(DIFF_COPY, { 'dir-name': 'context' })
+      call.write(framed(message({ 1: 1 })))
+      await once(call, 'data')
       say({ error: 'enough' })
       response.end()
     })
-    await expect(engine.build(buildRequest({ context: () => endless }))).rejects.toMatchObject({
-      code: 'BUILD_FAILED',
-    })
-    expect(endless.destroyed).toBe(true)
+    await expect(engine.build(buildRequest({ files }))).rejects.toMatchObject({ code: 'BUILD_FAILED' })
+    await closed
   })
 
   test.each<[string, Partial<BuildRequest>, string]>([
@@ -195,20 +209,9 @@ describe('the context', () => {
     ['a tag has a digest', { tags: [`app:1@${IMAGE_ID}`] }, 'NAME_INVALID'],
   ])('is not even opened when %s', async (_case, more, code) => {
     const { engine, requests } = await scriptedBuildKit(async () => {})
-    const context = () => expect.unreachable('opened')
-    await expect(engine.build(buildRequest({ context, ...more }))).rejects.toMatchObject({ code })
+    const files = folderFiles(() => expect.unreachable('opened'))
+    await expect(engine.build(buildRequest({ files, ...more }))).rejects.toMatchObject({ code })
     expect(requests).toEqual(['GET /_ping'])
-  })
-
-  test('is made for the builder that was chosen', async () => {
-    const builders: string[] = []
-    const { engine } = await building(BUILT)
-    const context = (builder: string) => {
-      builders.push(builder)
-      return readable('x')
-    }
-    await engine.build(buildRequest({ context }))
-    expect(builders).toEqual(['buildkit'])
   })
 })
 
@@ -232,23 +235,26 @@ describe('a build that is stopped', () => {
   test('while the context is sent', async () => {
     const stop = new AbortController()
     const reason = new Error('stopped')
-    const context = new Readable({ read() {} })
-    context.push(Buffer.from('the start'))
-    const { engine, requests, sessionClosed } = await scriptedBuildKit(async ({ request }) => {
-      await once(request, 'data')
+    const { promise: closed, resolve: close } = Promise.withResolvers<void>()
+    const files = folderFiles(async function* () {
+      try {
+        for (let i = 0; ; i++) yield sentFile(String(i), async function* () {})
+      } finally {
+        close()
+      }
+    })
+    const { engine, requests, sessionClosed } = await scriptedBuildKit(async ({ stream }) => {
+      await once(stream(DIFF_COPY, { 'dir-name': 'context' }), 'data')
       stop.abort(reason)
     })
-    await expect(
-      engine.build(buildRequest({ context: () => context }), { signal: stop.signal }),
-    ).rejects.toBe(reason)
-    await sessionClosed
+    await expect(engine.build(buildRequest({ files }), { signal: stop.signal })).rejects.toBe(reason)
+    await Promise.all([sessionClosed, closed])
     expect(requests.at(-1)).toMatch(/build\/cancel\?id=/)
-    expect(context.destroyed).toBe(true)
   })
 
   test('before it began asks the engine for nothing', async () => {
     const { engine, requests } = await scriptedBuildKit(async () => {})
-    const request = buildRequest({ context: () => expect.unreachable('opened') })
+    const request = buildRequest({ files: folderFiles(() => expect.unreachable('opened')) })
     const signal = AbortSignal.abort(new Error('stopped'))
     await expect(engine.build(request, { signal })).rejects.toThrow('stopped')
     expect(requests).toEqual([])

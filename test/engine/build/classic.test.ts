@@ -37,7 +37,7 @@ describe('a build is done', () => {
   test('when the engine says an image and has it', async () => {
     const { engine, requests } = await classic(events(...STEPS, ...DONE))
     expect(await engine.build(buildRequest())).toEqual({ imageId: IMAGE_ID, builder: 'classic' })
-    expect(requests.at(-2)).toBe('POST /v1.41/build?dockerfile=Dockerfile&rm=1&forcerm=1&version=1')
+    expect(requests.at(-2)).toBe('POST /v1.41/build?rm=1&forcerm=1&dockerfile=Dockerfile&version=1')
   })
 
   test.each([
@@ -100,15 +100,15 @@ describe('credentials', () => {
       const environment = { variables: {}, home: '/nonexistent', platform: 'linux' }
       const engine = createEngine({ host: ${JSON.stringify(`unix://${socketPath}`)}, environment })
       await engine.build({
-        context: () => Readable.from([Buffer.from('tar')]),
-        dockerfile: { name: 'Dockerfile' },
+        files: { id: '/', tar: () => Readable.from([Buffer.from('tar')]) },
+        dockerfile: { name: 'Dockerfile', content: Buffer.from('') },
         baseImages: ['r.example/base:1'],
         credentialsFor: async () => (${JSON.stringify(mine)}),
       })`
     const args = ['--input-type=module-typescript', '--eval', program]
     const env = { ...process.env, DEBUG: '*', NODE_DEBUG: 'http,net,stream' }
     const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { env, maxBuffer: 2 ** 26 })
-    expect(stderr).toContain('/build?dockerfile=Dockerfile')
+    expect(stderr).toContain('/build?rm=1&forcerm=1&dockerfile=Dockerfile')
     const encoded = Buffer.from(JSON.stringify({ password: PASSWORD }))
       .toString('base64')
       .slice(20, 30)

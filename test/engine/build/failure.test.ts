@@ -5,7 +5,10 @@ import { buildRequest } from './scripted-buildkit.ts'
 const SOLVE = 'failed to solve with frontend dockerfile.v0: failed to create LLB definition: '
 const TEXT = '# a file\nFROM scratch\n  foo bar\n'
 const request = buildRequest({
-  dockerfile: { name: '.Dockerfile.1', shownAs: 'docker/Dockerfile', text: TEXT },
+  dockerfile: {
+    ...{ name: '.Dockerfile.1', fileName: 'Dockerfile', shownAs: 'docker/Dockerfile' },
+    content: Buffer.from(TEXT),
+  },
 })
 const step = (name: string, tail: string[] = []) => ({ name, tail })
 

@@ -1,29 +1,39 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createEngine } from '../../../src/engine/engine.ts'
 import type { BuildEvent, BuildRequest, EngineBuild } from '../../../src/ports/engine-build.ts'
 import { contextOf } from '../../services/build-image.ts'
 import { callEngine } from '../../services/engine.ts'
+import { memoryFiles } from './memory-files.ts'
 
 /** A Dockerfile whose steps can RUN something. */
 export const BUSYBOX = 'FROM scratch\nCOPY busybox /bin/busybox\n'
 
-export type RealRequest = Partial<Omit<BuildRequest, 'context' | 'dockerfile'>> & {
+export type RealRequest = Partial<Omit<BuildRequest, 'files' | 'dockerfile'>> & {
   dockerfile: string
   files?: Record<string, string | { from: string }>
 }
 
-export function engineAt(host: string): EngineBuild {
-  return createEngine({ host, environment: { variables: {}, home: '/nonexistent', platform: 'linux' } })
+/** @param cache the folder in which the client keeps its id: with the same one, engines know its files again */
+export function engineAt(host: string, cache = join(tmpdir(), 'imgctl-test-cache')): EngineBuild {
+  const variables = { XDG_CACHE_HOME: cache }
+  return createEngine({ host, environment: { variables, home: '/nonexistent', platform: 'linux' } })
 }
 
 /** A request for a real engine, with busybox in its context. */
 export async function realRequest({ dockerfile, files = {}, ...more }: RealRequest): Promise<BuildRequest> {
-  const tar = await contextOf({ dockerfile, files: { busybox: { from: '/bin/busybox' }, ...files } })
+  const all = { busybox: { from: '/bin/busybox' }, ...files }
+  const tar = await contextOf({ dockerfile, files: all })
+  const contents = Object.entries(all).map(([name, content]) => [
+    name,
+    typeof content === 'string' ? content : readFileSync(content.from),
+  ])
   return {
-    context: () => Readable.from([tar], { objectMode: false }),
-    dockerfile: { name: 'Dockerfile', text: dockerfile },
+    files: memoryFiles(Object.fromEntries(contents), () => Readable.from([tar], { objectMode: false })),
+    dockerfile: { name: 'Dockerfile', fileName: 'Dockerfile', content: Buffer.from(dockerfile) },
     ...more,
   }
 }

@@ -8,8 +8,11 @@ import { onTestFinished } from 'vitest'
 import { createEngine } from '../../../src/engine/engine.ts'
 import type { BuildEvent, BuildRequest, EngineBuild } from '../../../src/ports/engine-build.ts'
 import { emptyEnvironment, temporaryFolder } from '../scripted-engine.ts'
+import { memoryFiles } from './memory-files.ts'
+import { type Fetched, fetchFolder } from './sync-client.ts'
 
 export const IMAGE_ID = `sha256:${'b'.repeat(64)}`
+export const DIFF_COPY = '/moby.filesync.v1.FileSync/DiffCopy'
 const DIGEST = `sha256:${'c'.repeat(64)}`
 
 /** The answer to a gRPC call: its status, and its message when that is 0. */
@@ -22,12 +25,15 @@ export interface GrpcAnswer {
 export interface Building {
   request: IncomingMessage
   response: ServerResponse
-  /** The whole tar. */
-  context: () => Promise<Buffer>
+  /** Fetches the context, or another folder, by what the session offers. */
+  context: (name?: string) => Promise<Fetched>
   /** Calls a method of the client's session. */
   ask: (path: string, message: Uint8Array) => Promise<GrpcAnswer>
   /** The client's end of a duplex method: messages are read and written framed. */
-  stream: (path: string, headers: Record<string, string>) => ReturnType<ClientHttp2Session['request']>
+  stream: (
+    path: string,
+    headers: Record<string, string | string[]>,
+  ) => ReturnType<ClientHttp2Session['request']>
   /** Writes one line of the answer. */
   say: (value: unknown) => void
 }
@@ -51,7 +57,8 @@ export async function scriptedBuildKit(
   const { promise: sessionClosed, resolve: closed } = Promise.withResolvers<void>()
   let session: ClientHttp2Session | undefined
   let headers: NodeJS.Dict<string[]> = {}
-  const socketPath = join(await temporaryFolder(), 'engine.sock')
+  const folder = await temporaryFolder()
+  const socketPath = join(folder, 'engine.sock')
   const open = new Set<Duplex>()
   const server = createServer((request, response) => {
     requests.push(`${request.method} ${request.url}`)
@@ -77,8 +84,14 @@ export async function scriptedBuildKit(
     open.add(socket)
     if (head.length > 0) socket.unshift(head)
     socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n')
-    session = connect('http://localhost', { createConnection: () => socket })
+    session = connect('http://localhost', {
+      createConnection: () => socket,
+      // For long selections of files.
+      maxSendHeaderBlockLength: 2 ** 24,
+    })
     session.on('error', () => {})
+    // With a call that is open, Node's client goes on waiting on a connection that the other side closed.
+    session.on('goaway', () => socket.destroy())
   })
   server.on('connection', (socket) => open.add(socket))
   server.listen(socketPath)
@@ -91,7 +104,7 @@ export async function scriptedBuildKit(
       throw new Error(`the engine met what it did not expect: ${unexpected.join(', ')}`)
   })
   return {
-    engine: createEngine({ host: `unix://${socketPath}`, environment: emptyEnvironment('/nonexistent') }),
+    engine: createEngine({ host: `unix://${socketPath}`, environment: emptyEnvironment(folder) }),
     requests,
     sessionHeaders: () => headers,
     sessionClosed,
@@ -116,7 +129,7 @@ function buildingOf(
     request,
     response,
     stream,
-    context: () => buffer(request),
+    context: (name = 'context') => fetchFolder(stream(DIFF_COPY, { 'dir-name': name })),
     ask: async (path, message) => {
       const call = stream(path, {})
       let status = -1
@@ -149,9 +162,14 @@ export function trace(status: Uint8Array): unknown {
   return { id: 'moby.buildkit.trace', aux: Buffer.from(status).toString('base64') }
 }
 
-/** A request with a context of some bytes. */
+/** A request with a context of two files. */
 export function buildRequest(more: Partial<BuildRequest> = {}): BuildRequest {
-  return { context: () => readable('the tar'), dockerfile: { name: 'Dockerfile' }, ...more }
+  const content = Buffer.from('FROM scratch\n')
+  return {
+    files: memoryFiles({ 'a.txt': 'one', b: 'two' }, () => readable('the tar')),
+    dockerfile: { name: 'Dockerfile', fileName: 'Dockerfile', content },
+    ...more,
+  }
 }
 
 export function readable(...chunks: string[]): Readable {

@@ -1,0 +1,38 @@
+import type { BuildContext } from '../../build/context.ts'
+import { readContextFile } from '../../build/context-file.ts'
+import { type ContextSummary, ContextTally } from '../../build/context-summary.ts'
+import { contextTar } from '../../build/context-tar.ts'
+import { IGNORE_FILE } from '../../build/ignore-file.ts'
+import type { BuildFiles } from '../../ports/engine-build.ts'
+
+/**
+ * The files of a context for whichever builder asks.
+ *
+ * @param onListed told what was found, when all of it is known: at the end of a tar; before BuildKit asks for files
+ */
+export function buildFiles(
+  context: BuildContext,
+  onListed: (summary: ContextSummary) => void,
+  signal: AbortSignal | undefined,
+): BuildFiles {
+  return {
+    id: context.root,
+    tar: () => {
+      const tally = new ContextTally()
+      const tar = contextTar(context, { onEntry: (entry) => tally.add(entry), ...(signal ? { signal } : {}) })
+      tar.once('end', () => onListed(tally.summary()))
+      return tar
+    },
+    folder: {
+      entries: async function* ({ only, except = [] }) {
+        const tally = new ContextTally()
+        for await (const entry of context.entries({ only, except, signal })) {
+          tally.add(entry)
+          yield { ...entry, read: () => readContextFile(entry, signal) }
+        }
+        // BuildKit of 2020 looks for the ignore file before it asks for the context.
+        if (only?.length !== 1 || only[0] !== IGNORE_FILE) onListed(tally.summary())
+      },
+    },
+  }
+}
