@@ -49,6 +49,9 @@ function nameSources(words: readonly string[], host: Host): NameSources {
       return items.map((image) => image.name)
     },
     registries: async (signal) => (await (await context.server()).registries(signal)).map(({ name }) => name),
+    keys: async (signal) => (await (await context.server()).apiKeys(signal)).map(({ name }) => name),
+    organizations: async (signal) =>
+      (await (await context.server()).organizations(signal)).map(({ slug }) => slug),
     profiles: async () => [...(await context.profiles.read()).profiles.keys()],
   }
 }

@@ -121,9 +121,30 @@ const PROFILE: readonly CommandNode[] = [
   {
     name: 'remove',
     aliases: ['rm'],
-    summary: 'forget a profile and its key',
+    summary: 'forget a profile and its login',
     load: () => import('./profile/remove.ts'),
   },
+]
+
+const KEY: readonly CommandNode[] = [
+  { name: 'create', summary: 'make an API key', load: () => import('./key/create.ts') },
+  { name: 'list', aliases: ['ls'], summary: 'list your API keys', load: () => import('./key/list.ts') },
+  {
+    name: 'revoke',
+    aliases: ['rm', 'delete'],
+    summary: 'end an API key',
+    load: () => import('./key/revoke.ts'),
+  },
+]
+
+const ORGANIZATION: readonly CommandNode[] = [
+  {
+    name: 'list',
+    aliases: ['ls'],
+    summary: 'list the organizations that you can reach',
+    load: () => import('./organization/list.ts'),
+  },
+  { name: 'use', summary: 'choose an organization', load: () => import('./organization/use.ts') },
 ]
 
 const REGISTRY: readonly CommandNode[] = [
@@ -221,6 +242,14 @@ export const TREE: readonly (CommandNode | GroupNode)[] = [
     summary: 'show who is logged in where',
     heading: ACCOUNT,
     load: () => import('./whoami.ts'),
+  },
+  { name: 'key', aliases: ['keys'], summary: 'API keys', heading: ACCOUNT, commands: KEY },
+  {
+    name: 'organization',
+    aliases: ['organizations', 'org'],
+    summary: 'choose the organization to work in',
+    heading: ACCOUNT,
+    commands: ORGANIZATION,
   },
   {
     name: 'profile',

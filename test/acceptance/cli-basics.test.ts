@@ -126,6 +126,11 @@ describe('what needs no server', () => {
       'registry set-default': 2,
       'registry update': 2,
       'profile remove': 2,
+      'key create': 2,
+      'key list': 4,
+      'key revoke': 2,
+      'organization list': 4,
+      'organization use': 2,
       version: 0,
     })
     expect(readdirSync(home)).toEqual([])

@@ -9,6 +9,10 @@ export interface NameSources {
   readonly profiles: () => Promise<readonly string[]>
   /** The names of the server's upstream registries. */
   readonly registries: (signal: AbortSignal) => Promise<readonly string[]>
+  /** The names of the user's API keys. */
+  readonly keys: (signal: AbortSignal) => Promise<readonly string[]>
+  /** The slugs of the user's organizations. */
+  readonly organizations: (signal: AbortSignal) => Promise<readonly string[]>
 }
 
 type Source = keyof NameSources
@@ -49,17 +53,19 @@ export async function completeNames(
   })
   await Promise.race([Promise.all(asked), aborted(signal)])
   const fitting = [...found].filter((name) => name.startsWith(current)).sort()
-  return wanted.includes('profiles') || wanted.includes('registries')
-    ? fitting
-    : withTagsLast(fitting, current)
+  const areImages = wanted.includes('engine') || wanted.includes('server')
+  return areImages ? withTagsLast(fitting, current) : fitting
 }
 
 /** Which sources have the names for a command line. */
 export function sourcesFor(words: readonly string[]): readonly Source[] {
   if (words.at(-2) === '--profile') return ['profiles']
+  if (words.at(-2) === '--organization') return ['organizations']
   const [group = '', command = ''] = words.slice(0, -1).filter((word) => !word.startsWith('-'))
   if (/^profiles?$/.test(group)) return ['profiles']
   if (/^registr(?:y|ies)$/.test(group)) return command === 'add' || command === 'create' ? [] : ['registries']
+  if (/^org/.test(group)) return command === 'use' ? ['organizations'] : []
+  if (/^keys?$/.test(group)) return command === 'create' ? [] : ['keys']
   if (group === 'cache') return []
   if (words.includes('--remote')) return ['server']
   if (words.includes('--local')) return ['engine']
@@ -72,10 +78,9 @@ async function ask(
   current: string,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  if (source === 'profiles') return sources.profiles()
-  if (source === 'registries') return sources.registries(signal)
   if (source === 'server') return sources.server(current, signal)
-  return (await sources.engine(signal)).flatMap(familiar)
+  if (source === 'engine') return (await sources.engine(signal)).flatMap(familiar)
+  return sources[source](signal)
 }
 
 /** As docker prints it: Podman writes `docker.io/library/` too. */

@@ -7,7 +7,15 @@ function sources(changes: Partial<NameSources> = {}): NameSources {
   const unexpected = async () => {
     throw new Error('not expected')
   }
-  return { engine: unexpected, server: unexpected, profiles: unexpected, registries: unexpected, ...changes }
+  return {
+    engine: unexpected,
+    server: unexpected,
+    profiles: unexpected,
+    registries: unexpected,
+    keys: unexpected,
+    organizations: unexpected,
+    ...changes,
+  }
 }
 
 test.each([
@@ -26,6 +34,10 @@ test.each([
   ['image push --profile ', ['profiles']],
   ['registry remove ', ['registries']],
   ['registry add ', []],
+  ['key revoke ', ['keys']],
+  ['key create ', []],
+  ['organization use ', ['organizations']],
+  ['image list --organization ', ['organizations']],
 ])('%j asks %j', (line, wanted) => {
   expect(sourcesFor(line.split(' '))).toEqual(wanted)
 })
