@@ -1,12 +1,13 @@
-import { randomUUID } from 'node:crypto'
 import { unlinkSync } from 'node:fs'
 import { type FileHandle, open, realpath, rename, rm } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { syncFolder } from './durable-file.ts'
+import { sweepTemporaryFiles, temporaryFile } from './temporary-file.ts'
 
 /**
  * Writes a stream to `path` as a whole: until its last byte is on disk the path is what it was, and on failure or
- * abort nothing is left. Each chunk is written before the next one is asked for. Links are followed. The file gets the permissions that a shell's redirection gives.
+ * abort nothing is left; what a killed run left in the folder is removed first. Each chunk is written before the next one
+ * is asked for. Links are followed. The file gets the permissions that a shell's redirection gives.
  *
  * @throws what the file system or `source` throws; the signal's reason
  */
@@ -17,7 +18,8 @@ export async function writeStreamDurably(
 ): Promise<void> {
   const target = await realpath(path).catch(() => path)
   const folder = dirname(target)
-  const temporary = join(folder, `.${basename(target)}.${randomUUID()}.tmp`)
+  await sweepTemporaryFiles(folder)
+  const temporary = temporaryFile(folder)
   const handle = await open(temporary, 'wx', 0o666)
   // Neither a sync of many gigabytes nor a source that stalls can be interrupted: they are left behind.
   let abandon = () => {}

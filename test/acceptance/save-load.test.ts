@@ -132,6 +132,32 @@ describe('image save --remote, without an engine', () => {
     expect(await readdir(folder)).toEqual([])
   })
 
+  test('kill -9: the next run removes what was left, and what a live one writes stays', async () => {
+    let layers = 0
+    const env = await throughProxy((call) => (isLayer(call) && ++layers > 1 ? 'silence' : undefined))
+    const args = (name: string) => ['image', 'save', '--remote', 'large:1.0', '-o', join(folder, name)]
+    const killed = startImgctl(args('killed.tar'), { env: { ...server.env, ...env } })
+    await until(async () => (await readdir(folder)).length === 1)
+    const [left] = await readdir(folder)
+    expect(left).toContain(`-${killed.child.pid}-`)
+    killed.child.kill('SIGKILL')
+    await killed.ended
+    expect(await readdir(folder)).toEqual([left])
+    layers = 0
+    const alive = startImgctl(args('alive.tar'), { env: { ...server.env, ...env } })
+    await until(async () => (await readdir(folder)).some((name) => name.includes(`-${alive.child.pid}-`)))
+    expect(await remote(args('whole.tar'))).toMatchObject({ code: 0 })
+    const found = await readdir(folder)
+    expect(found).toContain('whole.tar')
+    expect(found).not.toContain(left)
+    expect(found.filter((name) => name.endsWith('.tmp'))).toEqual([
+      expect.stringContaining(`-${alive.child.pid}-`),
+    ])
+    alive.child.kill('SIGINT')
+    await alive.ended
+    expect(await readdir(folder)).toEqual(['whole.tar'])
+  })
+
   test('Ctrl-C while the server is silent: exit 130, and nothing is left', async () => {
     let layers = 0
     const env = await throughProxy((call) => (isLayer(call) && ++layers > 1 ? 'silence' : undefined))
@@ -336,9 +362,9 @@ async function smallDisk(path: string) {
   return { path, unmount: () => execFileSync('umount', ['--lazy', path]) }
 }
 
-async function until(condition: () => boolean): Promise<void> {
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   for (let tries = 0; tries < 1000; tries++) {
-    if (condition()) return
+    if (await condition()) return
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
   throw new Error('it never happened')
