@@ -8,6 +8,7 @@ import {
 } from 'commander'
 import type { AnyCommand, OptionDefinition } from '../commands/command.ts'
 import { type CommandNode, type GroupNode, TREE } from '../commands/tree.ts'
+import { takeBooleanValues } from './boolean-values.ts'
 import type { GlobalFlags } from './context.ts'
 import { VERSION } from './version.ts'
 
@@ -59,6 +60,7 @@ export function createCommandTree(
     .exitOverride()
     .configureOutput(output)
   for (const [flags, description] of GLOBAL_OPTIONS) program.option(flags, description)
+  takeBooleanValues(program)
 
   const loaders = new Map<Command, () => Promise<AnyCommand>>()
   let current = program
@@ -80,6 +82,7 @@ export function createCommandTree(
   const loadCommand = async (command: Command, load: CommandNode['load']): Promise<AnyCommand> => {
     const { default: definition } = await load()
     const readInput = define(command, definition)
+    takeBooleanValues(command)
     command.action(() => {
       refuseOptionsOfGroup(command)
       return invoke({ definition, input: readInput(), flags: program.opts<GlobalFlags>() })

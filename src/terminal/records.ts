@@ -12,6 +12,8 @@ export interface Column<T> {
   /** The same for a person; the value itself when absent. */
   readonly human?: (record: T) => string
   readonly align?: 'left' | 'right'
+  /** On a terminal nothing is cut: what is too long for the width goes on in the next line of this column. */
+  readonly wraps?: boolean
 }
 
 /** One kind of record: its columns, and what `-q` prints. The record itself is what JSON and YAML show. */
@@ -63,7 +65,9 @@ function printTable<T>(output: Output, records: readonly T[], columns: readonly 
   const rows: Row[] = records.map((record) =>
     columns.map((column) => makeVisible(column.human?.(record) ?? plain(column.value(record)))),
   )
-  const headers = columns.map(({ header, align }) => ({ header, align: align ?? 'left' }))
+  const headers = columns.map(({ header, align, wraps }) => {
+    return { header, align: align ?? 'left', wraps: wraps ?? false } as const
+  })
   for (const [index, line] of renderTable(headers, rows, output.columns).entries()) {
     output.write(`${index === 0 ? output.style.bold(line) : line}\n`)
   }

@@ -56,6 +56,14 @@ describeWith(['dockerClassic', 'tools'], 'image history', () => {
       ['--no-human', '--format', FIELDS],
       ['--human=false', '--format', FIELDS],
     ],
+    [
+      ['--human=false', '--no-trunc=true', '--format', FIELDS],
+      ['--human=false', '--no-trunc=true', '--format', FIELDS],
+    ],
+    [
+      ['-H=true', '--no-trunc=false', '--format', FIELDS],
+      ['-H=true', '--no-trunc=false', '--format', FIELDS],
+    ],
     [['-q'], ['-q']],
     [
       ['-q', '--no-trunc'],

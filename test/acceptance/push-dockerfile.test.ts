@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { callEngine } from '../services/engine.ts'
 import type { EngineName } from '../services/fixtures.ts'
 import { save } from '../services/fixtures.ts'
-import { describeWith, service } from '../services/use.ts'
+import { describeWith, ownRegistry, service } from '../services/use.ts'
 import {
   imgctl,
   jsonError,
@@ -52,6 +52,43 @@ for (const engine of ['dockerClassic', 'dockerContainerd', 'podman'] as const) {
       expect(result.code).toBe(0)
       expect((await images(engine)).filter((tag) => tag.endsWith(name))).toHaveLength(1)
       await callEngine(service(engine).socketPath, `/images/${name}`, { method: 'DELETE' })
+    })
+
+    describeWith(['registry'], 'with --to', () => {
+      const registry = ownRegistry()
+      const built = async (path: string) => {
+        const answer = await fetch(`${registry().url}/v2/${path}/manifests/1`, {
+          headers: {
+            accept:
+              'application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.index.v1+json',
+          },
+        })
+        return answer.headers.get('docker-content-digest')
+      }
+
+      test.each(['engine', 'direct'])('goes to that registry (--via %s), and no name stays', async (via) => {
+        const before = await images(engine)
+        const target = `${registry().host}/team/${via}:1`
+        const args = ['--dockerfile', await context(HELLO), '--to', target, '--via', via, '--label', 'a=b']
+        const result = await run(['image', 'push', ...args])
+        expect(result, result.stderr).toMatchObject({ code: 0 })
+        expect(result.stdout).toBe(`${registry().host}/team/${via}@${await built(`team/${via}`)}\n`)
+        expect(await images(engine)).toEqual(before)
+      })
+
+      test('keeps the name that it is given, and a failed build pushes nothing', async () => {
+        const name = `imgctl-own-to${engine.toLowerCase()}:${++sequence}`
+        const before = await images(engine)
+        const args = ['image', 'push', name, '--to', `${registry().host}/team/named:1`, '--dockerfile']
+        expect(await run([...args, await context('FROM scratch\nCOPY none /none\n')])).toMatchObject({
+          code: 1,
+        })
+        expect(await images(engine)).toEqual(before)
+        expect(await built('team/named')).toBeNull()
+        expect(await run([...args, await context(HELLO)])).toMatchObject({ code: 0 })
+        expect((await images(engine)).filter((tag) => tag.endsWith(name))).toHaveLength(1)
+        await callEngine(service(engine).socketPath, `/images/${name}`, { method: 'DELETE' })
+      })
     })
 
     test('that fails pushes nothing: the step, its last lines and its exit code are told', async () => {

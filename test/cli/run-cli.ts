@@ -6,12 +6,13 @@ export interface CliOptions {
   readonly environment?: Readonly<Record<string, string>>
   readonly tty?: boolean
   readonly node?: string
+  readonly platform?: string
 }
 
 /** Starts the program in this process, with streams that keep what is written and a config folder of its own. */
 export function startCli(
   args: readonly string[],
-  { environment = {}, tty = false, node = '24.0.0' }: CliOptions = {},
+  { environment = {}, tty = false, node = '24.0.0', platform = 'linux/x64' }: CliOptions = {},
 ) {
   const [out, err] = [capture(tty), capture(tty)]
   const run = startRun(args, {
@@ -19,7 +20,7 @@ export function startCli(
     stdout: () => out.stream,
     stderr: () => err.stream,
     environment: { IMGCTL_CONFIG_DIR: temporaryFolder(), HOME: temporaryFolder(), ...environment },
-    runtime: { node, platform: 'linux/x64' },
+    runtime: { node, platform },
   })
   return { run, out: out.text, err: err.text }
 }

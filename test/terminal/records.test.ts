@@ -77,3 +77,43 @@ test('a tab in a value does not make a column', async () => {
 test('an unknown format is told from a template', () => {
   expect(parseFormat('xml')).toBeUndefined()
 })
+
+const WORDS: RecordView<Thing> = {
+  columns: [
+    { header: 'Id', value: ({ id }) => id },
+    { header: 'Text', value: ({ name }) => name, wraps: true },
+    { header: 'Size', value: ({ size }) => size, align: 'right' },
+  ],
+  id: ({ id }) => id,
+}
+
+async function wrapped(name: string, columns: number): Promise<string[]> {
+  const streams = capturedStreams({ tty: true, columns, environment: { NO_COLOR: '1' } })
+  const format = { kind: 'table' } as const
+  await printRecords(streams.stdout, [{ ...THINGS[0]!, name }, THINGS[1]!], WORDS, { format })
+  return streams.out().trimEnd().split('\n')
+}
+
+test('a column that wraps is cut nowhere: it goes on under itself, between words', async () => {
+  const text = `RUN ${'make all && '.repeat(8)}make install`
+  const lines = await wrapped(text, 60)
+  expect(lines.every((line) => line.length <= 60)).toBe(true)
+  expect(lines.join('')).not.toContain('…')
+  const parts = lines.slice(1, -1)
+  expect(parts.length).toBeGreaterThan(2)
+  expect(parts[0]).toMatch(/^i1 {3}RUN make .* 12$/)
+  expect(parts.slice(1).every((line) => line.startsWith('     '))).toBe(true)
+  const shown = parts.map((line, index) => (index === 0 ? line.slice(5).replace(/ +12$/, '') : line.trim()))
+  expect(shown.join(' ')).toBe(text)
+})
+
+test('a word that is longer than its column is broken, and no character of it is lost', async () => {
+  const text = `ENV A=${'é'.repeat(150)}`
+  const lines = (await wrapped(text, 20)).slice(1, -1)
+  expect(
+    lines
+      .map((line) => line.slice(5).replace(/ +12$/, '').trim())
+      .join('')
+      .replace('ENVA', 'ENV A'),
+  ).toBe(text)
+})

@@ -55,7 +55,7 @@ export default defineCommand({
     const shown = { whole, human, now: Date.now() }
     const records = steps.map(historyRecord)
     const view = historyView(shown)
-    const output = whole ? unlimited(streams.stdout) : streams.stdout
+    const output = streams.stdout
     if (format.kind !== 'template' || quiet) await printRecords(output, records, view, { format, quiet })
     else {
       const rows = records.map((record) => dockerRecord(record, shown))
@@ -67,12 +67,6 @@ export default defineCommand({
 
 const SECRETS_HINT =
   'whoever has the image can read them: replace them, and give secrets to builds with RUN --mount=type=secret'
-
-/** The same without a width that lines are cut at. */
-function unlimited(output: Output): Output {
-  const { raw, isTTY, style } = output
-  return { raw, isTTY, style, columns: Number.POSITIVE_INFINITY, write: (line) => output.write(line) }
-}
 
 function warnOfSecrets(output: Output, found: readonly FoundSecret[]): void {
   for (const { step, what } of found) {

@@ -78,6 +78,7 @@ export default defineCommand({
     'imgctl image push app:1.0 --dockerfile docker/Dockerfile --context . --build-arg V=1',
     'imgctl image push oci:./layout --name app:1.0 --entrypoint "sleep infinity"',
     'imgctl image push app:1.0 --to registry.example/team/app:1.0',
+    'imgctl image push --dockerfile ./Dockerfile --to registry.example/team/app:1.0',
     'digest=$(imgctl image push app:1.0 --quiet)',
   ],
   async run({ args, options }, context) {
@@ -86,7 +87,10 @@ export default defineCommand({
     const chosen = engineChoice(engineOptions(options))
     if (options.to !== undefined) {
       assertUnset(options, SERVER_ONLY, 'is for a push to the server, not --to')
-      return pushTo(args.source, options.to, chosen, options, context)
+      if (options.dockerfile === undefined)
+        assertUnset(options, { labels: '--label' }, 'goes with --dockerfile here')
+      const what = { source: args.source, to: options.to, ...(await builtFirst(options, context)) }
+      return pushTo(what, chosen, options, context)
     }
     const { image, platform, name, via = 'auto', dryRun, format, quiet } = options
     let engine: ReturnType<typeof context.engine> | undefined
@@ -142,8 +146,7 @@ export default defineCommand({
 })
 
 const SERVER_ONLY = {
-  ...{ dockerfile: '--dockerfile', name: '--name', entrypoint: '--entrypoint' },
-  ...{ labels: '--label', description: '--description', visibility: '--visibility' },
+  ...{ name: '--name', entrypoint: '--entrypoint', description: '--description', visibility: '--visibility' },
 } as const
 
 type Options = Parameters<typeof buildRequest>[0] & {

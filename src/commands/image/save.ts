@@ -1,3 +1,4 @@
+import type { CommandContext } from '../../cli/context.ts'
 import { ImgctlError } from '../../errors/error.ts'
 import { type SaveTarget, saveImages } from '../../operations/save/save-images.ts'
 import { humanBytes } from '../../terminal/humanize.ts'
@@ -26,6 +27,10 @@ export default defineCommand({
     compress: choice('--compress <how>', 'compress the archive, on all cores', ['gzip', 'zstd']),
     platform: platform('only this platform of images that have several'),
     remote: flag('--remote', 'images on the server, without an engine'),
+    forceStdout: flag(
+      '--force-stdout',
+      'on Windows, write to stdout all the same: for a pipe that carries bytes as they are',
+    ),
     ...ENGINE_OPTIONS,
     progress,
   },
@@ -36,9 +41,9 @@ export default defineCommand({
     'imgctl image save --remote team/app:1.0 --format oci -o app-oci.tar',
   ],
   async run({ args, options }, context) {
-    const { streams, signal } = context
+    const { runtime, streams, signal } = context
     const { output, format, compress, platform, remote } = options
-    const target = saveTarget(output, streams.stdout)
+    const target = saveTarget(output, streams.stdout, !options.forceStdout && isWindows(runtime))
     const shown = createProgress(options.progress, streams)
     try {
       const { bytes } = await saveImages(
@@ -70,9 +75,22 @@ export default defineCommand({
   },
 })
 
-/** @throws ImgctlError USAGE rather than an archive on a terminal */
-function saveTarget(output: string | undefined, stdout: Output): SaveTarget {
+function isWindows({ platform }: CommandContext['runtime']): boolean {
+  return platform.startsWith('win32')
+}
+
+/**
+ * @param isRewritten whether what is written to stdout may arrive as something else: PowerShell before 7.4 reads a
+ *   pipe as text, and `>` writes it as UTF-16 (https://github.com/docker/for-win/issues/660)
+ * @throws ImgctlError USAGE rather than an archive that is broken, or on a terminal
+ */
+function saveTarget(output: string | undefined, stdout: Output, isRewritten: boolean): SaveTarget {
   if (output !== undefined) return { path: output }
+  if (isRewritten) {
+    throw new ImgctlError('USAGE', 'Windows shells change an archive that goes through stdout', {
+      hint: 'write it to a file: -o FILE; or say that yours does not: --force-stdout',
+    })
+  }
   if (!stdout.isTTY) return { stream: stdout.raw }
   throw new ImgctlError('USAGE', 'an archive is not written to a terminal', {
     hint: 'write it to a file: -o FILE, or into a pipe',

@@ -1,12 +1,12 @@
 import type { CommandContext } from '../../cli/context.ts'
-import { ImgctlError } from '../../errors/error.ts'
 import type { Platform } from '../../oci/platform.ts'
 import type { Via } from '../../operations/push/push-facts.ts'
-import { pushToRegistry } from '../../operations/push/push-to-registry.ts'
+import { pushToRegistry, type RegistryPushRequest } from '../../operations/push/push-to-registry.ts'
 import type { EngineChoice } from '../../ports/engine.ts'
 import type { Format } from '../../terminal/format.ts'
 import { createProgress, type ProgressMode } from '../../terminal/progress.ts'
 import { printRecords } from '../../terminal/records.ts'
+import { showsOutput } from '../views/build-progress.ts'
 import { pushView } from '../views/push-progress.ts'
 import { PLAN, planRecord } from '../views/push-record.ts'
 import { REGISTRY_PUSHED, registryPushRecord } from '../views/registry-push.ts'
@@ -37,13 +37,11 @@ type PushToContext = Pick<
 
 /** `image push --to`: to a registry that is nobody's server. The output is that of every push. */
 export async function pushTo(
-  source: string | undefined,
-  to: string,
+  what: Pick<RegistryPushRequest, 'source' | 'to' | 'build'>,
   engineChoice: EngineChoice,
   options: PushToOptions,
   context: PushToContext,
 ): Promise<void> {
-  if (source === undefined) throw new ImgctlError('USAGE', 'which image is to be pushed?')
   const { streams, signal } = context
   const { image, platform, via = 'auto', dryRun, format, quiet, digestFile, metadataFile } = options
   let engine: ReturnType<typeof context.engine> | undefined
@@ -61,14 +59,13 @@ export async function pushTo(
         registryCredentials: context.registryCredentials,
       },
       {
-        source,
-        to,
+        ...what,
         via,
         dryRun,
         ...(image === undefined ? {} : { image }),
         ...(platform ? { platform } : {}),
       },
-      pushView(shown, false),
+      pushView(shown, showsOutput(options.progress, streams)),
       signal,
     )
     if (pushed === undefined) {

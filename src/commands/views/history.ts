@@ -59,7 +59,12 @@ export function historyView({ whole, human, now }: HistoryOptions): RecordView<H
         value: ({ created }) => created,
         ...(human ? { human: ({ created }) => (created === null ? '-' : humanAge(created, now)) } : {}),
       },
-      { header: 'Created by', value: ({ createdBy }) => createdBy, human: ({ instruction }) => instruction },
+      {
+        header: 'Created by',
+        value: ({ createdBy }) => createdBy,
+        human: ({ instruction }) => instruction,
+        wraps: whole,
+      },
       {
         header: 'Size',
         value: ({ size }) => size,

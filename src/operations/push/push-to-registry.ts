@@ -7,6 +7,7 @@ import type { Engine } from '../../ports/engine.ts'
 import type { Repository } from '../../ports/registry.ts'
 import type { RegistryCredentialsSource } from '../../ports/registry-credentials.ts'
 import { inspectFor } from '../engine-platform.ts'
+import { type BuildChoice, builtSource } from './built-source.ts'
 import type { PushEvent } from './events.ts'
 import { mountLayers } from './mount.ts'
 import { openSource } from './open-source.ts'
@@ -27,8 +28,10 @@ export interface RegistryPushPorts
 }
 
 export interface RegistryPushRequest {
-  /** An image of the engine, an archive's path, or `oci:DIR`. */
-  readonly source: string
+  /** An image of the engine, an archive's path, or `oci:DIR`. With `build`: the name that the image gets here. */
+  readonly source: string | undefined
+  /** Builds the image first, for the engine's own platform unless it says another. */
+  readonly build?: BuildChoice
   readonly image?: string
   /** Which platform of several; without it an engine pushes an index as it is. */
   readonly platform?: Platform
@@ -67,7 +70,9 @@ export async function pushToRegistry(
 ): Promise<RegistryPushResult> {
   onEvent({ type: 'phase', phase: 'prepare' })
   const reference = targetReference(request.to)
-  const source = await openChosen(ports, request, signal)
+  const source = await (request.build
+    ? buildChosen(ports, { ...request, build: request.build }, onEvent, signal)
+    : openChosen(ports, request, signal))
   try {
     const { title, platform } = source
     const name = formatReference(reference)
@@ -93,6 +98,7 @@ export async function pushToRegistry(
     const descriptor = await transfer(job, reference, request, ports.engine)
     await confirmContent(repository, reference.tag, descriptor.digest, signal)
     onEvent({ type: 'pushed', digest: descriptor.digest, size: descriptor.size })
+    if (request.build && request.source) await keepBuilt(ports, source, request.source, signal)
     return { plan, pushed: { reference, platform, descriptor } }
   } catch (error) {
     throw withLogin(error, reference)
@@ -112,7 +118,7 @@ async function openChosen(
   { source, image, platform }: RegistryPushRequest,
   signal: AbortSignal | undefined,
 ): Promise<ImageSource> {
-  const argument = parseArgument(source)
+  const argument = parseArgument(source ?? '')
   if (platform && argument.kind === 'image')
     await inspectFor(await engine(), argument.reference, platform, signal)
   const platforms = async () => {
@@ -126,6 +132,28 @@ async function openChosen(
 function asPushed(source: ImageSource, chosen: Platform | undefined): ImageSource {
   const { manifestDigests } = source
   return { ...source, manifestDigests: chosen ? manifestDigests.slice(0, 1) : manifestDigests.slice(-1) }
+}
+
+async function buildChosen(
+  ports: RegistryPushPorts,
+  { source, to, build }: RegistryPushRequest & { readonly build: BuildChoice },
+  onEvent: (event: PushEvent) => void,
+  signal: AbortSignal | undefined,
+): Promise<ImageSource> {
+  if (source !== undefined) parseReference(source)
+  const [engine, credentials] = [await ports.engine(), await ports.registryCredentials()]
+  const platform = build.platform ?? (await engine.info(signal)).platform
+  return builtSource({ engine, credentials }, { ...build, platform }, source ?? to, onEvent, signal)
+}
+
+/** The user named the image: then it is theirs to keep, as after `docker build -t`. */
+async function keepBuilt(
+  ports: RegistryPushPorts,
+  { engineReference }: ImageSource,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (engineReference) await (await ports.engine()).tagImage(engineReference, name, signal)
 }
 
 /** An engine pushes an index only with all that it names; else one of its images, in silence. */

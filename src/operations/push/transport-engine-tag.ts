@@ -17,7 +17,7 @@ export async function canPushTag(
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   const there = await imageId(engine, target, signal)
-  return there === undefined || there === (await imageId(engine, source.title, signal))
+  return there === undefined || there === (await imageId(engine, nameInEngine(source), signal))
 }
 
 /** Lets the engine push an image under its final name, and takes that name from it again when it had it not before. */
@@ -32,7 +32,7 @@ export async function pushTagByEngine(
   const hadIt = (await imageId(engine, target, signal)) !== undefined
   onEvent({ type: 'phase', phase: 'push' })
   try {
-    if (!hadIt) await engine.tagImage(source.title, target, signal)
+    if (!hadIt) await engine.tagImage(nameInEngine(source), target, signal)
     const { digest } = await engine.pushImage(target, credentials && { ...credentials, registry: host }, {
       secure,
       ...(platform ? { platform } : {}),
@@ -47,6 +47,10 @@ export async function pushTagByEngine(
       })
     }
   }
+}
+
+function nameInEngine({ engineReference, title }: ImageSource): string {
+  return engineReference ?? title
 }
 
 async function imageId(
