@@ -1,7 +1,7 @@
 import { mkdir, open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { ImgctlError } from '../errors/error.ts'
+import { ImgctlError, isCode } from '../errors/error.ts'
 import { DATABASE_FILE, type Db, openDatabase } from './store/database.ts'
 
 /** Keys and everyone's images are in the folder. */
@@ -29,7 +29,7 @@ export async function prepareDataFolder(dataDir: string, log: Logger): Promise<v
   }
 }
 
-/** @throws ImgctlError FILE_UNREADABLE when the file is damaged, or of a newer version */
+/** @throws ImgctlError FILE_UNREADABLE when the file is damaged, or of a newer version; DISK_FULL */
 export async function openDatabaseIn(dataDir: string): Promise<Db> {
   const file = join(dataDir, DATABASE_FILE)
   try {
@@ -38,6 +38,7 @@ export async function openDatabaseIn(dataDir: string): Promise<Db> {
     await handle.close()
     return await openDatabase(file)
   } catch (cause) {
+    if (isCode(cause, 'DISK_FULL')) throw cause
     throw new ImgctlError('FILE_UNREADABLE', `the server's database cannot be opened: ${file}`, {
       hint: 'use the imgctl version that wrote it, or a newer one; if it is damaged, restore a backup',
       cause,

@@ -21,15 +21,13 @@ export async function openContext(
 ): Promise<ServerContext> {
   const { dataDir } = settings
   await prepareDataFolder(dataDir, parts.log)
-  const lock = await lockFolder(dataDir)
+  // On a full disk too, because it is here that things are deleted.
+  const reserve = await openReserve(dataDir)
+  const lock = await reserve.use(() => lockFolder(dataDir))
   closing.add(() => lock.release())
-  const db = await openDatabaseIn(dataDir)
+  const db = await reserve.use(() => openDatabaseIn(dataDir))
   closing.add(() => db.destroy())
-  const [keys, blobs, reserve] = await Promise.all([
-    openKeys(dataDir, parts.now),
-    openBlobStore(dataDir),
-    openReserve(dataDir),
-  ])
+  const [keys, blobs] = await Promise.all([openKeys(dataDir, parts.now), openBlobStore(dataDir)])
   const all = { settings, db, keys, ...parts }
   return { ...all, blobs, reserve, accessTokens: createAccessTokens(all) }
 }

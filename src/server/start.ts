@@ -73,15 +73,16 @@ async function open(settings: ServerSettings, parts: ServerParts, closing: Closi
   wake = () => reconciler.wake()
   const janitor = startJanitor(context, () => removeOldLogins(context))
   closing.add(() => janitor.stop())
-  const control = await listenForControl(settings.dataDir, { collect: () => janitor.collectNow() }, log)
+  const orders = { collect: () => janitor.collectNow() }
+  const control = await context.reserve.use(() => listenForControl(settings.dataDir, orders, log))
   if (control) closing.add(() => control.close())
   const connections = new Connections(app.server)
   closing.add(() => drain(app, connections))
   const address = await listen(app, settings)
   origin = originOf(settings, address.url)
-  await noteServer(context)
+  await context.reserve.use(() => noteServer(context))
   // Last: what it answers would be lost if a later step failed.
-  const first = await bootstrap(context)
+  const first = await context.reserve.use(() => bootstrap(context))
   context.log.info({ url: address.url, dataDir: settings.dataDir }, 'ready')
   return {
     ...address,

@@ -75,7 +75,7 @@ export async function cleanUp(
   ctx: JanitorContext,
   options: { readonly orphansToo: boolean },
 ): Promise<CollectReport> {
-  const report = await ctx.reserve.forRemoval(() => sweep(ctx, options))
+  const report = await ctx.reserve.use(() => sweep(ctx, options))
   await ctx.reserve.refill()
   return report
 }

@@ -2,18 +2,19 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, open, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isCode } from '../../errors/error.ts'
+import { isDatabaseFull } from '../store/failure.ts'
 import { fromFileError } from './file-errors.ts'
 
 /**
- * Space on disk that is kept for removing things. To remove a row SQLite first writes to its log, and on a full disk
- * it could not: nothing could be deleted, and the disk would stay full.
+ * Space on disk that is kept for starting the server and for removing things. To remove a row SQLite first writes to
+ * its log, and on a full disk it could not: nothing could be deleted, and the disk would stay full.
  */
 export interface Reserve {
   /**
-   * Runs an action that removes something. When it ends in DISK_FULL, a piece of the reserve is given back to the
-   * disk and the action runs again; it must leave nothing behind when it fails.
+   * Runs an action. When it finds the disk full, a piece of the reserve is given back to the disk and the action runs
+   * again; it must leave nothing behind when it fails.
    */
-  forRemoval<T>(action: () => Promise<T>): Promise<T>
+  use<T>(action: () => Promise<T>): Promise<T>
   /** Takes what is missing of the reserve from the disk, as far as there is space. */
   refill(): Promise<void>
 }
@@ -36,12 +37,12 @@ export async function openReserve(dataDir: string): Promise<Reserve> {
   }
   let filling: Promise<void> | undefined
   return {
-    async forRemoval(action) {
+    async use(action) {
       for (;;) {
         try {
           return await action()
         } catch (error) {
-          if (!isCode(error, 'DISK_FULL') || !(await release())) throw error
+          if (!isFullDisk(error) || !(await release())) throw error
         }
       }
     },
@@ -79,5 +80,10 @@ async function addPiece(path: string): Promise<boolean> {
 }
 
 function ignoreFullDisk(error: unknown): undefined {
-  if (!isCode(fromFileError(error), 'DISK_FULL')) throw error
+  if (!isFullDisk(error)) throw error
+}
+
+/** As SQLite, as a system call, or as this server says it. */
+function isFullDisk(error: unknown): boolean {
+  return isDatabaseFull(error) || isCode(fromFileError(error), 'DISK_FULL')
 }

@@ -38,7 +38,7 @@ export async function deleteImage(
       return { image, repositoryId: await removeImageContent(trx, image) }
     })
   return DELETIONS.run(scope.organizationId, async () => {
-    const { image, repositoryId } = await ctx.reserve.forRemoval(remove)
+    const { image, repositoryId } = await ctx.reserve.use(remove)
     const { freedBytes, heldBy } = await freedBy(ctx.db, image)
     if (repositoryId !== undefined) await collect(ctx, repositoryId)
     return { freedBytes, heldBy: [...heldBy] }
@@ -48,7 +48,7 @@ export async function deleteImage(
 /** The image is deleted, whatever happens here: what stays behind is swept later. */
 async function collect(ctx: ServerContext, repositoryId: number): Promise<void> {
   try {
-    await ctx.reserve.forRemoval(() => collectRepository(ctx, repositoryId))
+    await ctx.reserve.use(() => collectRepository(ctx, repositoryId))
     await ctx.reserve.refill()
   } catch (error) {
     ctx.log.error({ err: error, repositoryId }, 'content of a deleted image is left to the janitor')

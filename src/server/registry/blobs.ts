@@ -71,9 +71,9 @@ export async function deleteBlob(call: Call) {
     }
     return unlinkBlob(trx, repositoryId, digest)
   }
-  const unlinked = await ctx.reserve.forRemoval(() => ctx.db.transaction().execute(unlink))
+  const unlinked = await ctx.reserve.use(() => ctx.db.transaction().execute(unlink))
   if (!unlinked) throw blobUnknown(digest)
-  await ctx.reserve.forRemoval(() => removeBlobs(ctx, [digest]))
+  await ctx.reserve.use(() => removeBlobs(ctx, [digest]))
   await ctx.reserve.refill()
   return reply.code(202).send()
 }

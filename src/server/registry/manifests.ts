@@ -104,7 +104,7 @@ export async function removeManifest(call: Call) {
     for (const tag of await tagsOfManifest(trx, repositoryId, digest)) await forgetImage(call, trx, tag)
     if (!(await deleteManifest(trx, repositoryId, digest))) throw manifestUnknown(digest)
   }
-  await ctx.reserve.forRemoval(() => ctx.db.transaction().execute(remove))
+  await ctx.reserve.use(() => ctx.db.transaction().execute(remove))
   return reply.code(202).send()
 }
 

@@ -189,7 +189,7 @@ function finish(call: Call, upload: Upload, id: string, digest: Digest): Promise
 /** The file first: on a full disk it is the space that counts. Without its file an upload is unknown. */
 async function dropUpload({ ctx }: Call, id: string): Promise<void> {
   await ctx.blobs.uploads.remove(id)
-  await ctx.reserve.forRemoval(() => ctx.db.deleteFrom('uploads').where('id', '=', id).execute())
+  await ctx.reserve.use(() => ctx.db.deleteFrom('uploads').where('id', '=', id).execute())
 }
 
 /**

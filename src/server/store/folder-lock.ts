@@ -28,7 +28,8 @@ export async function lockFolder(dataDir: string): Promise<FolderLock> {
     if (!isDatabaseBusy(error)) throw error
     throw await heldByAnother(dataDir, pidFile)
   }
-  await writeFile(pidFile, `${process.pid}\n`, { mode: 0o600 })
+  // On a full disk the lock holds without it.
+  await writeFile(pidFile, `${process.pid}\n`, { mode: 0o600 }).catch(() => {})
   return {
     async release() {
       await rm(pidFile, { force: true })
