@@ -14,6 +14,9 @@ export interface ImageRows {
   readonly nextCursor: string | null
 }
 
+/** So many rows are sorted faster than an index with many others between them is gone through. */
+const MAX_SORTED = 5_000
+
 /** What is sorted by, never null (unknown is smallest). Each has an index in the migrations, word for word. */
 const SORT_KEYS = {
   createdAt: sql<number>`"createdAt"`,
@@ -37,11 +40,19 @@ export async function listImages(db: Db, organizationId: string, query: ListImag
     .selectFrom('images')
     .where('organizationId', '=', organizationId)
     .where(imageFilter(query))
-  const { total } = await matching
+  // Labels have no index: each row has to be looked at, which is fastest in the order in which they were written.
+  const asWritten = query.label ? matching.where('createdAt', '>=', 0) : matching
+  const { total } = await asWritten
     .select(({ fn }) => fn.countAll<number>().as('total'))
     .executeTakeFirstOrThrow()
   if (total === 0) return { rows: [], total, page, totalPages: 0, nextCursor: null }
-  const sorted = matching.selectAll().select(key.as('sortKey')).orderBy(key, order).orderBy('id', order)
+  // A plus keeps SQLite from going through an index by the sort key until it has found the few.
+  const isRare = query.label !== undefined && total <= MAX_SORTED
+  const sorted = (isRare ? asWritten : matching)
+    .selectAll()
+    .select(key.as('sortKey'))
+    .orderBy(isRare ? sql`+${key}` : key, order)
+    .orderBy('id', order)
   // One more than asked for: whether there is a next page.
   const paged = after ? sorted.where(isAfter(after)) : sorted.offset((page - 1) * limit)
   const found = await paged.limit(limit + 1).execute()

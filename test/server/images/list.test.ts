@@ -45,6 +45,34 @@ test('the newest come first (W-01)', async () => {
   expect(body.items[0]?.name).toMatch(/^app:249\d$/)
 })
 
+test.each(IMAGE_SORTS)(
+  'a label finds the same images in the same order as without an index: by %s',
+  async (sort) => {
+    const organization = await server.addOrganization(`o${randomUUID()}`)
+    await insert(
+      organization,
+      Array.from({ length: 300 }, (_, i) => ({
+        name: `m:${i}`,
+        createdAt: 5000 + (i % 10),
+        sizeBytes: i % 5 ? (i * 37) % 11 : null,
+        labelsJson: i % 3 ? '{}' : '{"team":"a"}',
+      })),
+    )
+    const all = (await list(organization, `limit=200&sort=${sort}&order=desc`)).body
+    const rest = (await list(organization, `limit=200&cursor=${all.nextCursor}`)).body
+    const labelled = [...all.items, ...rest.items].filter(({ labels }) => labels['team'] === 'a')
+    const seen: string[] = []
+    for (let query = `sort=${sort}&order=desc`; ; ) {
+      const { body } = await list(organization, `label=team%3Da&limit=40&${query}`)
+      expect(body.total).toBe(100)
+      seen.push(...body.items.map(({ name }) => name))
+      if (body.nextCursor === null) break
+      query = `cursor=${body.nextCursor}`
+    }
+    expect(seen).toEqual(labelled.map(({ name }) => name))
+  },
+)
+
 test.each(IMAGE_SORTS.flatMap((sort) => [`sort=${sort}&order=asc`, `sort=${sort}&order=desc`]))(
   'with cursors nothing is missed or repeated while images come in: %s',
   async (order) => {
