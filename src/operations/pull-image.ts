@@ -12,14 +12,16 @@ import {
   type Reference,
 } from '../oci/reference.ts'
 import type { Session } from '../ports/credentials.ts'
-import type { EngineAuth, EngineLayerProgress } from '../ports/engine.ts'
+import type { EngineAuth, EngineImages, EngineLayerProgress } from '../ports/engine.ts'
 import type { EnginePull, PulledImage } from '../ports/engine-intake.ts'
-import type { OpenRepository } from '../ports/registry.ts'
+import type { EngineLoad } from '../ports/engine-transfer.ts'
+import type { OpenRepository, Repository } from '../ports/registry.ts'
 import type { RegistryCredentialsSource } from '../ports/registry-credentials.ts'
 import type { ServerConfiguration, ServerImages, ServerPushAccess } from '../ports/server.ts'
+import { pullDirectly } from './pull-directly.ts'
 
 export interface PullPorts {
-  readonly engine: EnginePull
+  readonly engine: EnginePull & EngineLoad & EngineImages
   /** The server's URL, whether anybody is logged in or not. */
   readonly serverUrl: () => Promise<string>
   readonly session: () => Promise<Session>
@@ -39,6 +41,10 @@ export interface PullRequest {
 export type PullEvent =
   | { readonly type: 'begin'; readonly reference: string }
   | { readonly type: 'layer'; readonly progress: EngineLayerProgress }
+  /** Something worth a line. */
+  | { readonly type: 'note'; readonly message: string }
+  /** What the engine has taken of an image that is read here. */
+  | { readonly type: 'bytes'; readonly done: number; readonly total: number }
 
 export interface Pulled extends Omit<PulledImage, 'digests'> {
   readonly digest: Digest
@@ -77,14 +83,9 @@ export async function pullImage(
   const upstream = await (isOnServer(image, reference)
     ? serverUpstream(ports, image, reference, signal)
     : registryUpstream(ports, reference, signal))
-  const { reference: found, secure, auth } = upstream
+  const { reference: found } = upstream
   onEvent({ type: 'begin', reference: familiarReference(found) })
-  const { digests, ...pulled } = await ports.engine.pullImage(formatReference(found), auth, {
-    secure,
-    signal,
-    onProgress: (progress) => onEvent({ type: 'layer', progress }),
-    ...(platform ? { platform } : {}),
-  })
+  const { digests, ...pulled } = await pullUpstream(ports, upstream, platform, onEvent, signal)
   const digest = digests.length === 1 ? digests[0]! : await digestNow(ports, upstream, digests, signal)
   return {
     ...pulled,
@@ -94,16 +95,52 @@ export async function pullImage(
   }
 }
 
+/** By the engine; from here when it does not reach the registry: in a VM, behind a proxy, without the certificate. */
+async function pullUpstream(
+  ports: PullPorts,
+  upstream: Upstream,
+  platform: Platform | undefined,
+  onEvent: (event: PullEvent) => void,
+  signal: AbortSignal,
+): Promise<PulledImage> {
+  const { reference, secure, auth } = upstream
+  const { tag } = reference
+  try {
+    return await ports.engine.pullImage(formatReference(reference), auth, {
+      secure,
+      signal,
+      onProgress: (progress) => onEvent({ type: 'layer', progress }),
+      ...(platform ? { platform } : {}),
+    })
+  } catch (error) {
+    // What is loaded is known by its tag alone.
+    if (!isCode(error, 'REGISTRY_UNREACHABLE') || tag === undefined || reference.digest) throw error
+    const message = `the engine does not reach ${reference.domain}, getting it from here (${error.message})`
+    onEvent({ type: 'note', message })
+    const repository = await openUpstream(ports, upstream)
+    const onBytes = (done: number, total: number) => onEvent({ type: 'bytes', done, total })
+    return pullDirectly(ports.engine, repository, { ...reference, tag }, platform, onBytes, signal)
+  }
+}
+
+async function openUpstream(
+  { openRepository }: PullPorts,
+  { reference: { domain, path }, secure, auth }: Upstream,
+): Promise<Repository> {
+  const open = await openRepository()
+  return open({ host: domain, secure, repository: path, ...(auth ? { credentials: auth } : {}) })
+}
+
 /** The one of an image's digests that the registry has under the tag. */
 async function digestNow(
   ports: PullPorts,
-  { reference, secure, auth }: Upstream,
+  upstream: Upstream,
   digests: readonly Digest[],
   signal: AbortSignal,
 ): Promise<Digest> {
-  const { domain, path, tag = 'latest' } = reference
-  const open = await ports.openRepository()
-  const repository = open({ host: domain, secure, repository: path, ...(auth ? { credentials: auth } : {}) })
+  const { reference } = upstream
+  const { tag = 'latest' } = reference
+  const repository = await openUpstream(ports, upstream)
   const digest = await repository.manifestDigest(tag, signal)
   if (digest !== undefined && digests.includes(digest)) return digest
   throw new ImgctlError('CONFLICT', `${familiarReference(reference)} was moved while it was pulled`, {

@@ -20,12 +20,22 @@ interface Given {
   pushAccess?: ImgctlError
   loggedOut?: boolean
   digests?: Digest[]
+  /** What the engine's own pull ends with. */
+  failure?: ImgctlError
   /** What the registry has under the tag now. */
   tagged?: Digest
 }
 
 /** Ports that record what the engine is asked for, and with which credentials. */
-function ports({ image, docker = {}, pushAccess, loggedOut, digests = [DIGEST], tagged }: Given = {}) {
+function ports({
+  image,
+  docker = {},
+  pushAccess,
+  loggedOut,
+  digests = [DIGEST],
+  failure,
+  tagged,
+}: Given = {}) {
   const opened: RepositoryLocation[] = []
   const pulls: { reference: string; auth: EngineAuth | undefined; secure: boolean | undefined }[] = []
   const asked: string[] = []
@@ -51,9 +61,10 @@ function ports({ image, docker = {}, pushAccess, loggedOut, digests = [DIGEST], 
     engine: {
       pullImage: async (reference, auth, { secure }) => {
         pulls.push({ reference, auth, secure })
+        if (failure) throw failure
         return { id: DIGEST, digests, isNew: true, platform: { os: 'linux', architecture: 'amd64' } }
       },
-    },
+    } as Partial<PullPorts['engine']> as PullPorts['engine'],
     serverUrl: async () => SERVER,
     session: async () => sessionOf(SERVER, KEY),
     server: async () => {
@@ -158,4 +169,19 @@ test('of the digests that Podman knows, the one that the registry has under the 
     code: 'CONFLICT',
     retryable: true,
   })
+})
+
+test.each(['IMAGE_NOT_FOUND', 'AUTH_REQUIRED', 'ENGINE_ERROR', 'DISK_FULL'] as const)(
+  'an engine that reaches the registry and says %s is believed',
+  async (code) => {
+    const { ports: given, opened } = ports({ failure: new ImgctlError(code, 'refused') })
+    await expect(pull(given, 'r.example/app:1')).rejects.toMatchObject({ code })
+    expect(opened).toEqual([])
+  },
+)
+
+test('what has no tag is not got in another way: the engine would not know it by its digest', async () => {
+  const { ports: given, opened } = ports({ failure: new ImgctlError('REGISTRY_UNREACHABLE', 'no route') })
+  await expect(pull(given, `r.example/app@${DIGEST}`)).rejects.toMatchObject({ code: 'REGISTRY_UNREACHABLE' })
+  expect(opened).toEqual([])
 })

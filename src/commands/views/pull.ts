@@ -13,6 +13,8 @@ export function pullView(progress: Progress): (event: PullEvent) => void {
       progress.line(`Pulling ${event.reference}`)
       return progress.phase('pull')
     }
+    if (event.type === 'note') return progress.line(event.message)
+    if (event.type === 'bytes') return progress.item('archive', 'image', event.done, event.total)
     const { layer, status, current, total } = event.progress
     // The engine's first message is about the image.
     if (status.startsWith('Pulling from')) return

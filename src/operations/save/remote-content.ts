@@ -1,9 +1,8 @@
 import { packImages } from '../../archive/pack-images.ts'
 import { tarSize, writeTar } from '../../archive/tar-write.ts'
 import { withoutBufferGarbage } from '../../internal/buffer-garbage.ts'
-import type { Descriptor } from '../../oci/manifest.ts'
 import type { Platform } from '../../oci/platform.ts'
-import type { BlobReader } from '../../ports/registry.ts'
+import { readBlob } from '../platform-image.ts'
 import { openRemoteImage, type RemotePorts } from '../remote-image.ts'
 import type { ArchiveContent, SaveFormat } from './content.ts'
 
@@ -37,12 +36,4 @@ export async function remoteContent(
   }
   const files = packImages(packed, format)
   return { phase: 'download', bytes: withoutBufferGarbage(writeTar(files)), total: tarSize(files) }
-}
-
-async function* readBlob(
-  repository: BlobReader,
-  descriptor: Descriptor,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array> {
-  yield* (await repository.readBlob(descriptor, signal)) as AsyncIterable<Uint8Array>
 }
