@@ -1,3 +1,4 @@
+import type { AuditPage, ListAuditQuery } from '../contract/audit.ts'
 import type {
   CreateDockerRegistry,
   DockerRegistry,
@@ -138,6 +139,10 @@ export class ServerClient implements Server {
   setDefaultRegistry(id: string, signal?: AbortSignal): Promise<DockerRegistry> {
     const path = `${registryPath(id)}/set-default`
     return this.#transport.call({ method: 'POST', path, idempotent: true }, signal)
+  }
+
+  audit(query: ListAuditQuery, signal?: AbortSignal): Promise<AuditPage> {
+    return this.#transport.call({ method: 'GET', path: '/audit', query, idempotent: true }, signal)
   }
 
   request({ method, path, headers, body }: RawRequest, signal?: AbortSignal): Promise<RawAnswer> {

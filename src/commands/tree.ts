@@ -196,6 +196,10 @@ const CACHE: readonly CommandNode[] = [
   { name: 'prune', summary: 'forget what pushes have learned', load: () => import('./cache/prune.ts') },
 ]
 
+const AUDIT: readonly CommandNode[] = [
+  { name: 'list', aliases: ['ls'], summary: 'list who changed what', load: () => import('./audit/list.ts') },
+]
+
 const IMAGES = 'Images:'
 const ACCOUNT = 'Account:'
 const SERVER = 'Server:'
@@ -229,6 +233,7 @@ export const TREE: readonly (CommandNode | GroupNode)[] = [
     load: () => import('./serve.ts'),
     commands: SERVE,
   },
+  { name: 'audit', summary: 'who changed what on the server', heading: SERVER, commands: AUDIT },
   { name: 'api', summary: "call the server's API", heading: SERVER, load: () => import('./api.ts') },
   {
     name: 'login',

@@ -1,3 +1,4 @@
+import type { AuditPage, ListAuditQuery } from '../contract/audit.ts'
 import type {
   CreateDockerRegistry,
   DockerRegistry,
@@ -78,6 +79,11 @@ export interface ServerRegistries {
   setDefaultRegistry(id: string, signal?: AbortSignal): Promise<DockerRegistry>
 }
 
+export interface ServerAudit {
+  /** The organization's changes, newest first. */
+  audit(query: ListAuditQuery, signal?: AbortSignal): Promise<AuditPage>
+}
+
 /** A request of `imgctl api`. */
 export interface RawRequest {
   readonly method: string
@@ -112,6 +118,7 @@ export interface Server
     ServerImages,
     ServerPushAccess,
     ServerRegistries,
+    ServerAudit,
     ServerRequests {
   /** Without `/api` and without a slash at its end. */
   readonly url: string

@@ -6,6 +6,7 @@ import { listenForControl } from './control.ts'
 import { createApp } from './http/app.ts'
 import { principalOf } from './http/authentication.ts'
 import { Connections } from './http/connections.ts'
+import { removeOldAudit } from './identity/audit-log.ts'
 import { bootstrap } from './identity/bootstrap.ts'
 import { issuerOf } from './identity/issuer.ts'
 import { removeOldLogins } from './identity/old-logins.ts'
@@ -71,7 +72,10 @@ async function open(settings: ServerSettings, parts: ServerParts, closing: Closi
   const reconciler = startReconciler(context)
   closing.add(() => reconciler.stop())
   wake = () => reconciler.wake()
-  const janitor = startJanitor(context, () => removeOldLogins(context))
+  const janitor = startJanitor(context, async () => {
+    await removeOldLogins(context)
+    await removeOldAudit(context)
+  })
   closing.add(() => janitor.stop())
   const orders = { collect: () => janitor.collectNow() }
   const control = await context.reserve.use(() => listenForControl(settings.dataDir, orders, log))

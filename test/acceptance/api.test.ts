@@ -143,3 +143,28 @@ describe('a failure', () => {
     expect(result.stderr).not.toContain('Bearer x')
   })
 })
+
+describe('audit list', () => {
+  const audit = (...args: string[]) => imgctl(['audit', 'list', ...args], { env: server.env })
+
+  test('shows who changed what, newest first', async () => {
+    await api(['PATCH', '/images/b:1/toggle', '-d', '{"enabled":false}'])
+    const { code, stdout } = await audit('--target', 'b:1', '--format', 'json')
+    const entries = JSON.parse(stdout) as { action: string; user: string; key: string; requestId: string }[]
+    expect([code, entries.map(({ action }) => action)]).toEqual([0, ['image.toggle', 'image.create']])
+    expect(entries[0]).toMatchObject({ user: 'administrator', key: 'first' })
+    const lines = (await audit('--limit', '2')).stdout.trimEnd().split('\n')
+    expect(lines).toHaveLength(2)
+    expect(lines[0]?.split('\t').slice(1, 5)).toEqual(['administrator', 'first', 'image.toggle', 'b:1'])
+  })
+
+  test('of nothing: exit 0; of a wrong time: exit 2', async () => {
+    expect(await audit('--user', 'nobody')).toEqual({ code: 0, stdout: '', stderr: 'No changes found\n' })
+    const wrong = await audit('--since', 'yesterday')
+    expect([wrong.code, wrong.stderr]).toEqual([
+      2,
+      expect.stringContaining('--since does not take "yesterday"'),
+    ])
+    expect(JSON.parse((await audit('--since', '1h', '--format', 'json')).stdout).length).toBeGreaterThan(2)
+  })
+})

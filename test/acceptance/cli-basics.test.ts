@@ -120,6 +120,7 @@ describe('what needs no server', () => {
       whoami: 4,
       'profile list': 0,
       'profile use': 2,
+      'audit list': 4,
       'registry add': 2,
       'registry list': 4,
       'registry remove': 2,

@@ -11,16 +11,18 @@ const DATE = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\
  * The moment that docker's `until=` filter means: `24h` ago, a date with or without a time (this machine's when it
  * names no zone), or seconds since 1970.
  *
+ * @param flag the option that has the value, for the error
  * @returns milliseconds since 1970
  * @throws ImgctlError USAGE
  */
-export function parseUntil(text: string, now: number): number {
+export function parseUntil(text: string, now: number, flag = '--filter'): number {
   if (/^\d{9,}(?:\.\d+)?$/.test(text)) return Number(text) * SECOND_MS
   if (DURATION.test(text)) return now - milliseconds(text)
   // A date alone would be taken for UTC.
   const time = DATE.test(text) ? Date.parse(text.length === 10 ? `${text}T00:00` : text) : Number.NaN
   if (Number.isNaN(time)) {
-    throw usage('--filter', `until=${text}`, 'until=24h, until=2026-01-31 or until=2026-01-31T08:00:00Z')
+    const form = flag === '--filter' ? 'until=' : ''
+    throw usage(flag, form + text, `${form}24h, ${form}2026-01-31 or ${form}2026-01-31T08:00:00Z`)
   }
   return time
 }

@@ -12,6 +12,8 @@ import { ISSUER_PATH } from '../identity/issuer.ts'
 import { rewriteImageUrl } from '../images/image-url.ts'
 import { isRegistryUrl, replyAsRegistry } from '../registry/error-reply.ts'
 import { apiKeyRoutes } from './api-key-routes.ts'
+import { auditChanges } from './audit.ts'
+import { auditRoutes } from './audit-routes.ts'
 import { authenticate } from './authentication.ts'
 import { limitBodyTime } from './body-time.ts'
 import { answerClientError } from './client-error.ts'
@@ -65,6 +67,7 @@ export async function createApp(
   logRequests(app)
   sendSecurityHeaders(app, ctx.settings)
   limitBodyTime(app, bodyMs)
+  auditChanges(app, ctx)
   const limits = await createRateLimits(app, ctx.settings.limits)
   await describeApi(app, ctx.settings)
   serveMetrics(app, ctx)
@@ -137,7 +140,7 @@ function apiScope(
     scope.addHook('onRequest', limits.perAddress)
     authenticate(scope, ctx)
     scope.addHook('onRequest', limits.perKey)
-    const own = [healthRoutes, configRoutes, meRoutes, apiKeyRoutes, dockerRegistryRoutes]
+    const own = [healthRoutes, configRoutes, meRoutes, apiKeyRoutes, dockerRegistryRoutes, auditRoutes]
     for (const routes of own) await scope.register(routes(ctx))
     for (const plugin of plugins) await scope.register(plugin)
     serveOpenApi(scope)

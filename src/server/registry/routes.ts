@@ -99,6 +99,8 @@ async function dispatch(
   const operation = operations[request.method as Method]
   if (!operation) return refuseMethod(request, Object.keys(operations))
   const access = await requireAccess(ctx, request, target.repository, actionOf(operation, target))
+  // For the log, and the log of changes.
+  request.principal = access.caller.principal ?? null
   const query = new URL(request.url, 'http://server').searchParams
   return operation.run({ ctx, request, reply, target, access, query })
 }

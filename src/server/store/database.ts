@@ -1,6 +1,7 @@
 import { Kysely, type Migration, Migrator, type Transaction } from 'kysely'
 import * as initial from './migrations/001-initial.ts'
 import * as login from './migrations/002-login.ts'
+import * as audit from './migrations/004-audit.ts'
 import type { Database } from './schema.ts'
 import { sqliteDialect } from './sqlite.ts'
 
@@ -12,7 +13,11 @@ export type Trx = Transaction<Database>
 export const DATABASE_FILE = 'imgctl.db'
 
 /** In the order of their names; one that has been released is never changed. */
-const MIGRATIONS: Record<string, Migration> = { '001-initial': initial, '002-login': login }
+const MIGRATIONS: Record<string, Migration> = {
+  '001-initial': initial,
+  '002-login': login,
+  '004-audit': audit,
+}
 
 /** What an up-to-date database says of itself. */
 export const MIGRATION_NAMES: readonly string[] = Object.keys(MIGRATIONS).sort()

@@ -26,6 +26,7 @@ export interface Database {
   uploads: UploadTable
   images: ImageTable
   image_events: ImageEventTable
+  audit_log: AuditLogTable
 }
 
 export interface OrganizationTable {
@@ -249,4 +250,19 @@ export interface ImageEventTable {
   reasonJson: string | null
   actor: string | null
   digest: string | null
+}
+
+/** Who changed what. Names are those of that time; entries outlive what they tell of. */
+export interface AuditLogTable {
+  id: Generated<number>
+  at: number
+  organizationId: string | null
+  userId: string | null
+  userName: string | null
+  keyId: string | null
+  keyName: string | null
+  action: string
+  target: string | null
+  requestId: string
+  address: string
 }

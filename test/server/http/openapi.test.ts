@@ -58,6 +58,7 @@ it('lists every route under /api and none of the registry protocol', () => {
     'get /api/api-keys',
     'get /api/api-keys/current',
     'get /api/api-keys/{name}',
+    'get /api/audit',
     'get /api/config',
     'get /api/docker-registry',
     'get /api/docker-registry/registry-push-access',

@@ -60,6 +60,7 @@ export const API_ROWS: Readonly<Record<string, Row>> = {
   'GET /api/health/ready': { needs: 'public', ok: 200, stranger: 'own', request: fixed('/api/health/ready') },
   'GET /api/config': { needs: 'public', ok: 200, stranger: 'own', request: fixed('/api/config') },
   'GET /api/openapi.json': { needs: 'public', ok: 200, stranger: 'own', request: fixed('/api/openapi.json') },
+  'GET /api/audit': { needs: 'admin', ok: 200, stranger: 'own', request: fixed('/api/audit') },
   'GET /api/users/me': { needs: 'any', ok: 200, stranger: 'own', request: fixed('/api/users/me') },
   'GET /api/organizations': { needs: 'any', ok: 200, stranger: 'own', request: fixed('/api/organizations') },
   'GET /api/api-keys': { needs: 'any', ok: 200, stranger: 'own', request: fixed('/api/api-keys') },
