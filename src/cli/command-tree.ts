@@ -127,8 +127,12 @@ function define(command: Command, definition: AnyCommand): () => Invocation['inp
   })
   command.addHelpText('after', `\nExamples:\n${definition.examples.map((line) => `  ${line}\n`).join('')}`)
   return () => {
-    // An option that the group has too was read as the group's, wherever it stood.
-    const given = { ...groupOf(command)?.opts<Record<string, unknown>>(), ...command.opts() }
+    // An option that a group has too was read as the group's, wherever it stood.
+    const given: Record<string, unknown> = Object.assign(
+      {},
+      ...groupsOf(command).map((group) => group.opts()),
+      command.opts(),
+    )
     return {
       args: Object.fromEntries(names.map((name, index) => [name, command.processedArgs[index]])),
       options: Object.fromEntries(options.map(({ key, value }) => [key, value(given)])),
@@ -136,20 +140,18 @@ function define(command: Command, definition: AnyCommand): () => Invocation['inp
   }
 }
 
-/** `serve` of `serve check`; the program itself is none. */
-function groupOf({ parent }: Command): Command | undefined {
-  return parent?.parent ? parent : undefined
+/** `serve` and `user` of `serve user add`; the program itself is none. */
+function groupsOf({ parent }: Command): readonly Command[] {
+  return parent?.parent ? [...groupsOf(parent), parent] : []
 }
 
 /** A group that is a command too reads its own options from the whole line: those are not for its subcommands. */
 function refuseOptionsOfGroup(command: Command): void {
-  const group = groupOf(command)
-  if (!group) return
   const known = new Set(command.options.map((option) => option.attributeName()))
-  const foreign = group.options.find((option) => {
-    const name = option.attributeName()
-    return group.getOptionValueSource(name) === 'cli' && !known.has(name)
-  })
+  const given = groupsOf(command).flatMap((group) =>
+    group.options.filter((option) => group.getOptionValueSource(option.attributeName()) === 'cli'),
+  )
+  const foreign = given.find((option) => !known.has(option.attributeName()))
   if (foreign)
     command.error(`error: unknown option '${foreign.long}'`, { code: 'commander.unknownOption', exitCode: 1 })
 }

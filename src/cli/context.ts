@@ -23,6 +23,7 @@ import type { OpenRepository } from '../ports/registry.ts'
 import type { RegistryCredentialsSource } from '../ports/registry-credentials.ts'
 import type { Server } from '../ports/server.ts'
 import type { ServerData } from '../ports/server-data.ts'
+import type { ServerUsers } from '../ports/server-users.ts'
 import type { UploadJournal } from '../ports/upload-journal.ts'
 import type { ChosenSettings } from '../server/settings.ts'
 import type { RunningServer } from '../server/start.ts'
@@ -92,6 +93,8 @@ export interface CommandContext {
   readonly startServer: (settings: ChosenSettings) => Promise<RunningServer>
   /** The data folder of a server on this machine. @throws ImgctlError UNSUPPORTED as startServer */
   readonly serverData: (dataDir: string) => Promise<ServerData>
+  /** The users of a server on this machine. @throws ImgctlError UNSUPPORTED as startServer */
+  readonly serverUsers: (dataDir: string) => Promise<ServerUsers>
   /** Every command, for completion scripts. */
   readonly completedCommands: () => Promise<readonly CompletedCommand[]>
   /** What `imgctl doctor` looks at. */
@@ -202,6 +205,10 @@ export function createContext(host: Host, flags: GlobalFlags): CommandContext {
       assertServerNode(host.runtime.node)
       const { openServerData } = await import('../server/data.ts')
       return openServerData({ dataDir })
+    },
+    serverUsers: async (dataDir) => {
+      assertServerNode(host.runtime.node)
+      return (await import('../server/users.ts')).openServerUsers({ dataDir })
     },
     openRepository: async () => {
       const { createRegistryClient } = await import('../registry/client.ts')

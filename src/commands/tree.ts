@@ -14,7 +14,7 @@ export interface CommandNode extends Node {
 }
 
 export interface GroupNode extends Node {
-  readonly commands: readonly CommandNode[]
+  readonly commands: readonly (CommandNode | GroupNode)[]
   /** What the group's name does by itself; without it the group shows its help. */
   readonly load?: CommandNode['load']
 }
@@ -173,7 +173,70 @@ const REGISTRY: readonly CommandNode[] = [
   },
 ]
 
-const SERVE: readonly CommandNode[] = [
+const SERVE_USER: readonly CommandNode[] = [
+  {
+    name: 'list',
+    aliases: ['ls'],
+    summary: 'list the users of a server',
+    load: () => import('./serve/user/list.ts'),
+  },
+  {
+    name: 'add',
+    summary: 'let a user in, with a link to set a password',
+    load: () => import('./serve/user/add.ts'),
+  },
+  {
+    name: 'passwd',
+    summary: 'make a new link to set a password, or set one',
+    load: () => import('./serve/user/passwd.ts'),
+  },
+  {
+    name: 'grant',
+    summary: 'say what a user may do in an organization',
+    load: () => import('./serve/user/grant.ts'),
+  },
+  {
+    name: 'revoke',
+    summary: 'take a user out of an organization',
+    load: () => import('./serve/user/revoke.ts'),
+  },
+  {
+    name: 'key',
+    summary: 'make an API key for a user',
+    load: () => import('./serve/user/key.ts'),
+  },
+  {
+    name: 'disable',
+    summary: 'stop all that a user has: logins, keys, pushes',
+    load: () => import('./serve/user/disable.ts'),
+  },
+  { name: 'enable', summary: 'let a disabled user in again', load: () => import('./serve/user/enable.ts') },
+  {
+    name: 'remove',
+    aliases: ['rm'],
+    summary: 'remove a user with their keys and logins',
+    load: () => import('./serve/user/remove.ts'),
+  },
+]
+
+const SERVE_ORGANIZATION: readonly CommandNode[] = [
+  {
+    name: 'list',
+    aliases: ['ls'],
+    summary: 'list the organizations of a server',
+    load: () => import('./serve/organization/list.ts'),
+  },
+  { name: 'add', summary: 'make an organization', load: () => import('./serve/organization/add.ts') },
+]
+
+const SERVE: readonly (CommandNode | GroupNode)[] = [
+  { name: 'user', aliases: ['users'], summary: 'who may log in to a server', commands: SERVE_USER },
+  {
+    name: 'organization',
+    aliases: ['organizations', 'org'],
+    summary: 'the organizations of a server',
+    commands: SERVE_ORGANIZATION,
+  },
   {
     name: 'check',
     summary: 'find out whether a data folder is whole',

@@ -11,7 +11,7 @@ import { checkData } from './maintenance/check.ts'
 import { openContext } from './open-context.ts'
 import { type ChosenSettings, serverSettings } from './settings.ts'
 import { DATABASE_FILE, type Db } from './store/database.ts'
-import { openReadOnly } from './store/read-only.ts'
+import { openReadOnly } from './store/existing.ts'
 
 /**
  * The data folder of a server, for the operator's commands.

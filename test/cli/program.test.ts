@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { TREE } from '../../src/commands/tree.ts'
+import { type CommandNode, type GroupNode, TREE } from '../../src/commands/tree.ts'
 import { EXIT_CODES } from '../../src/errors/codes.ts'
 import { runCli } from './run-cli.ts'
 
@@ -65,16 +65,17 @@ test('every error code is in help exit-codes', async () => {
   for (const code of Object.keys(EXIT_CODES)) expect(out).toContain(code)
 })
 
-const COMMANDS = TREE.flatMap((node) => [
-  ...('load' in node ? [node.name] : []),
-  ...('commands' in node
-    ? node.commands.flatMap(({ name, aliases = [] }) =>
-        [name, ...aliases].flatMap((word) =>
-          [node.name, ...(node.aliases ?? [])].map((group) => `${group} ${word}`),
-        ),
-      )
-    : []),
-])
+/** Every way to type every command. */
+function linesOf(nodes: readonly (CommandNode | GroupNode)[], before: readonly string[] = ['']): string[] {
+  return nodes.flatMap((node) => {
+    const lines = [node.name, ...(node.aliases ?? [])].flatMap((word) =>
+      before.map((group) => `${group} ${word}`.trim()),
+    )
+    return [...('load' in node ? lines : []), ...('commands' in node ? linesOf(node.commands, lines) : [])]
+  })
+}
+
+const COMMANDS = linesOf(TREE)
 
 test.each(COMMANDS)('imgctl %s --help works', async (line) => {
   const { code, out } = await runCli([...line.split(' '), '--help'])

@@ -7,16 +7,22 @@ export interface CliOptions {
   readonly tty?: boolean
   readonly node?: string
   readonly platform?: string
+  /** What stdin holds; without it stdin stays open. */
+  readonly input?: string
 }
 
 /** Starts the program in this process, with streams that keep what is written and a config folder of its own. */
 export function startCli(
   args: readonly string[],
-  { environment = {}, tty = false, node = '24.0.0', platform = 'linux/x64' }: CliOptions = {},
+  { environment = {}, tty = false, node = '24.0.0', platform = 'linux/x64', input }: CliOptions = {},
 ) {
   const [out, err] = [capture(tty), capture(tty)]
   const run = startRun(args, {
-    stdin: () => Object.assign(new PassThrough(), { isTTY: tty }),
+    stdin: () => {
+      const stdin = new PassThrough()
+      if (input !== undefined) stdin.end(input)
+      return Object.assign(stdin, { isTTY: tty })
+    },
     stdout: () => out.stream,
     stderr: () => err.stream,
     environment: { IMGCTL_CONFIG_DIR: temporaryFolder(), HOME: temporaryFolder(), ...environment },

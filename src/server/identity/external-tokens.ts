@@ -42,7 +42,7 @@ export function externalAccessTokens(ctx: Ctx, settings: ExternalIssuerSettings)
       )
       if (!claims?.sub || !isForClient(claims, settings.clientId)) return undefined
       const userId = await userOfIdentity(ctx, settings, { ...claims, sub: claims.sub })
-      return { userId, grantId: null }
+      return userId === undefined ? undefined : { userId, grantId: null }
     },
   }
 }

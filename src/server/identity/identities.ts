@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { PERMISSIONS, type Permission } from '../../contract/identity.ts'
 import type { ExternalIssuerSettings, ServerContext } from '../context.ts'
-import type { Trx } from '../store/database.ts'
+import type { Db, Trx } from '../store/database.ts'
 
 type Ctx = Pick<ServerContext, 'db' | 'now' | 'log'>
 
@@ -16,32 +16,33 @@ const MAX_NAME_LENGTH = 100
 /**
  * The user that an external issuer's token speaks for, by its issuer and subject: an e-mail address or a name may
  * pass to someone else. Made at the first sight, as a member of the first organization if the settings say so.
+ *
+ * @returns undefined when the user is disabled
  */
 export async function userOfIdentity(
   ctx: Ctx,
   settings: ExternalIssuerSettings,
   claims: ExternalClaims,
-): Promise<string> {
+): Promise<string | undefined> {
   const { issuer } = settings
   const { sub: subject } = claims
-  const known = await ctx.db
+  const known = await findIdentity(ctx.db, issuer, subject)
+  if (known) return known.disabledAt === null ? known.userId : undefined
+  return ctx.db.transaction().execute(async (trx) => {
+    // Another request of the same new user may have been first.
+    const made = await findIdentity(trx, issuer, subject)
+    return made ? made.userId : provision(ctx, trx, settings, claims)
+  })
+}
+
+function findIdentity(db: Db | Trx, issuer: string, subject: string) {
+  return db
     .selectFrom('identities')
-    .select('userId')
+    .innerJoin('users', 'users.id', 'identities.userId')
+    .select(['users.id as userId', 'users.disabledAt'])
     .where('issuer', '=', issuer)
     .where('subject', '=', subject)
     .executeTakeFirst()
-  if (known) return known.userId
-  return ctx.db.transaction().execute(async (trx) => {
-    // Another request of the same new user may have been first.
-    const now = await trx
-      .selectFrom('identities')
-      .select('userId')
-      .where('issuer', '=', issuer)
-      .where('subject', '=', subject)
-      .executeTakeFirst()
-    if (now) return now.userId
-    return provision(ctx, trx, settings, claims)
-  })
 }
 
 async function provision(

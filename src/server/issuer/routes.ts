@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import { isCode } from '../../errors/error.ts'
 import type { ServerContext } from '../context.ts'
 import type { IssuerFacts } from '../identity/issuer.ts'
 import { securityHeaders, sendPage } from './headers.ts'
@@ -105,23 +106,27 @@ function noLoginPage(): string {
   })
 }
 
-function replyWithErrorPage(
-  error: Error & { statusCode?: number },
-  request: FastifyRequest,
-  reply: FastifyReply,
-) {
-  const status = error.statusCode ?? 500
+/** What a person is told, by what happened. */
+function problemOf(error: Error & { statusCode?: number }, requestId: string) {
+  if (error.name === 'SessionNotFound') {
+    const message = 'It took too long, was finished already, or began in another browser.'
+    return { status: 400, title: 'This login has ended', message }
+  }
+  if (isCode(error, 'RATE_LIMITED')) {
+    return { status: 429, title: 'Too many requests', message: 'Wait a minute, then try again.' }
+  }
+  const { statusCode = 500 } = error
+  if (statusCode < 500) {
+    return { status: statusCode, title: 'That did not work', message: 'What was sent cannot be read.' }
+  }
+  return { status: 500, title: 'The server failed', message: `Its log has the cause, under ${requestId}.` }
+}
+
+function replyWithErrorPage(error: Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { status, ...problem } = problemOf(error, request.id)
   if (status >= 500) request.log.error({ err: error }, 'request failed')
-  const problem =
-    status === 429
-      ? { title: 'Too many requests', message: 'Wait a minute, then try again.' }
-      : error.name === 'SessionNotFound'
-        ? {
-            title: 'This login has ended',
-            message: 'It took too long, was finished already, or began in another browser.',
-          }
-        : status < 500
-          ? { title: 'That did not work', message: 'The form that was sent cannot be read.' }
-          : { title: 'The server failed', message: `Its log has the cause, under ${request.id}.` }
+  if (isCode(error, 'RATE_LIMITED') && error.retryAfter !== undefined) {
+    reply.header('retry-after', String(error.retryAfter))
+  }
   return sendPage(reply, errorPage(problem), status)
 }

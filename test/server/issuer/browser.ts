@@ -14,6 +14,12 @@ interface Cookie {
 
 export class Browser {
   readonly #cookies = new Map<string, Cookie>()
+  readonly #proxy: { readonly from: string; readonly to: string } | undefined
+
+  /** @param proxy reaches the server, whose public URL is `from`, at `to` */
+  constructor(proxy?: { readonly from: string; readonly to: string }) {
+    this.#proxy = proxy
+  }
 
   /** Follows redirects on the same origin; one that leads elsewhere is answered as it is. */
   get(url: string): Promise<Visit> {
@@ -37,7 +43,8 @@ export class Browser {
   }
 
   async #go(method: string, url: string, body?: URLSearchParams): Promise<Visit> {
-    const response = await fetch(url, {
+    const { from, to } = this.#proxy ?? { from: url, to: url }
+    const response = await fetch(url.replace(from, to), {
       method,
       redirect: 'manual',
       headers: { accept: 'text/html', cookie: this.#cookiesFor(url) },

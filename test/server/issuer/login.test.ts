@@ -1,3 +1,6 @@
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose'
 import { expect, it } from 'vitest'
 import { Browser } from './browser.ts'
@@ -128,4 +131,32 @@ it('sends pages that nothing can be slipped into', async () => {
   expect(policy).not.toContain('unsafe')
   expect(page.text).not.toMatch(/<script|style="|onclick/)
   expect(page.text).toContain('<html lang="en">')
+})
+
+it('says when there are too many requests', async () => {
+  const limits = { imageBytes: 1, imagesPerOrganization: 1, requestsPerMinute: { key: 100, address: 3 } }
+  const open = await openIssuer({ limits })
+  const statuses: number[] = []
+  let last: Response | undefined
+  for (let count = 0; count < 4; count++) {
+    last = await fetch(`${open.issuer}/setup`)
+    statuses.push(last.status)
+  }
+  expect(statuses).toEqual([410, 410, 410, 429])
+  expect(Number(last?.headers.get('retry-after'))).toBeGreaterThan(0)
+  expect(await last?.text()).toContain('Too many requests')
+})
+
+it('keeps logins and keys over a restart', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'imgctl-issuer-'))
+  const publicUrl = 'http://127.0.0.1:7799'
+  const first = await openIssuer({ publicUrl }, dataDir)
+  await first.addUser('alice')
+  const jwks = await (await fetch(`${first.url}/oidc/jwks`)).json()
+  const tokens = await first.logIn('alice')
+  await first.server.close()
+  const second = await openIssuer({ publicUrl }, dataDir)
+  expect(await (await fetch(`${second.url}/oidc/jwks`)).json()).toEqual(jwks)
+  expect((await second.call('/users/me', tokens.access_token)).status).toBe(200)
+  expect((await second.refresh(tokens.refresh_token)).status).toBe(200)
 })

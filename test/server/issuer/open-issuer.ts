@@ -105,8 +105,8 @@ export async function openIssuer(
         headers: response.headers,
       }
     },
-    async logIn(login, browser = new Browser()) {
-      const request = authorizationRequest({ url, audience })
+    async logIn(login, browser = new Browser({ from: origin, to: url })) {
+      const request = authorizationRequest({ issuer, audience })
       const code = await allowedCode(browser, request.url, login)
       const { status, body } = await token(codeForm(code, request.verifier, audience))
       if (status !== 200) throw new Error(`token endpoint: ${status} ${JSON.stringify(body)}`)
@@ -131,7 +131,7 @@ export interface AuthorizationRequest {
 
 /** As imgctl makes it; `changed` parameters replace its own, undefined ones are left out. */
 export function authorizationRequest(
-  { url, audience }: { url: string; audience: string },
+  { issuer, audience }: { issuer: string; audience: string },
   changed: Readonly<Record<string, string | undefined>> = {},
 ): AuthorizationRequest {
   const verifier = randomBytes(32).toString('base64url')
@@ -150,7 +150,7 @@ export function authorizationRequest(
     ...changed,
   }
   const given = Object.entries(parameters).filter((pair): pair is [string, string] => pair[1] !== undefined)
-  return { url: `${url}/oidc/auth?${new URLSearchParams(given)}`, verifier, state, nonce }
+  return { url: `${issuer}/auth?${new URLSearchParams(given)}`, verifier, state, nonce }
 }
 
 export function codeForm(code: string, verifier: string, audience: string): Record<string, string> {

@@ -5,12 +5,20 @@ import { type Db, MIGRATION_NAMES } from './database.ts'
 import type { Database } from './schema.ts'
 import { sqliteDialect } from './sqlite.ts'
 
+/** Opens the database file of a server, which may be running, to read it. @throws as openExisting */
+export function openReadOnly(file: string): Promise<Db> {
+  return openExisting(file, { readOnly: true })
+}
+
 /**
- * Opens the database file of a server, which may be running, to read it.
+ * Opens the database file of a server, which may be running: it is not made, and not brought up to date.
  *
  * @throws ImgctlError FILE_NOT_FOUND when there is none; FILE_UNREADABLE when it is damaged or of another version
  */
-export async function openReadOnly(file: string): Promise<Db> {
+export async function openExisting(
+  file: string,
+  options: { readonly readOnly: boolean } = { readOnly: false },
+): Promise<Db> {
   await access(file).catch((cause: unknown) => {
     throw new ImgctlError('FILE_NOT_FOUND', `no server keeps its data here: there is no ${file}`, {
       hint: 'name the data folder with --data',
@@ -19,7 +27,7 @@ export async function openReadOnly(file: string): Promise<Db> {
   })
   let db: Db | undefined
   try {
-    db = new Kysely<Database>({ dialect: sqliteDialect(file, { readOnly: true }) })
+    db = new Kysely<Database>({ dialect: sqliteDialect(file, options) })
     const { rows } = await sql<{ name: string }>`SELECT name FROM kysely_migration ORDER BY name`.execute(db)
     if (rows.map(({ name }) => name).join() === MIGRATION_NAMES.join()) return db
   } catch (cause) {

@@ -1,0 +1,109 @@
+import { expect, it, vi } from 'vitest'
+import * as password from '../../../src/server/identity/password.ts'
+import { Browser } from './browser.ts'
+import { authorizationRequest, type OpenIssuer, openIssuer, PASSWORD } from './open-issuer.ts'
+
+const WRONG = 'not the password at all'
+const MINUTE_MS = 60_000
+
+async function attempt(open: OpenIssuer, login: string, typed: string, browser = new Browser()) {
+  const page = await browser.get(authorizationRequest(open).url)
+  return browser.submit(page, { action: 'login', login, password: typed })
+}
+
+it('answers a wrong password and an unknown user alike, with the same work', async () => {
+  const open = await openIssuer()
+  await open.addUser('alice')
+  const verify = vi.spyOn(password, 'verifyPassword')
+  const [wrong, unknown] = [await attempt(open, 'alice', WRONG), await attempt(open, 'nobody', WRONG)]
+  expect(verify.mock.calls.map(([, hash]) => hash === null)).toEqual([false, true])
+  verify.mockRestore()
+  for (const page of [wrong, unknown]) {
+    expect(page.status).toBe(401)
+    expect(page.text).toContain('role="alert"')
+    expect(page.text).toContain('The user name or the password is wrong.')
+    expect(page.text).not.toContain(WRONG)
+  }
+  const strip = (text: string) => text.replace(/value="[^"]*"/g, '')
+  expect(strip(wrong.text)).toBe(strip(unknown.text))
+  expect(open.logText()).not.toContain(WRONG)
+})
+
+it('derives a key for a user who has no password, and never accepts one', async () => {
+  expect(await password.verifyPassword('', null)).toBe(false)
+  const [one, two] = [await password.hashPassword(PASSWORD), await password.hashPassword(PASSWORD)]
+  expect(one).toMatch(/^scrypt\$32768\$8\$3\$/)
+  expect(one).not.toBe(two)
+  expect(await password.verifyPassword(PASSWORD, one)).toBe(true)
+  expect(await password.verifyPassword(`${PASSWORD} `, one)).toBe(false)
+  // The same word, composed differently by two keyboards.
+  const composed = await password.hashPassword('caf\u00e9 caf\u00e9 caf\u00e9')
+  expect(await password.verifyPassword('cafe\u0301 cafe\u0301 cafe\u0301', composed)).toBe(true)
+})
+
+it('makes who guesses wait, and tells how long', async () => {
+  const open = await openIssuer()
+  await open.addUser('alice')
+  for (let tries = 0; tries < 10; tries++) expect((await attempt(open, 'alice', WRONG)).status).toBe(401)
+  const refused = await attempt(open, 'alice', PASSWORD)
+  expect(refused.status).toBe(429)
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(14 * 60)
+  expect(refused.text).toContain('Try again in 15 minutes.')
+  open.advance(15 * MINUTE_MS)
+  expect((await attempt(open, 'alice', PASSWORD)).text).toContain('Allow imgctl?')
+})
+
+it('counts many attempts at once', async () => {
+  const open = await openIssuer()
+  await open.addUser('alice')
+  const answers = await Promise.all(Array.from({ length: 14 }, () => attempt(open, 'alice', WRONG)))
+  expect(answers.filter(({ status }) => status === 401)).toHaveLength(10)
+  expect(answers.filter(({ status }) => status === 429)).toHaveLength(4)
+})
+
+it('lets a browser in that has logged in before, whoever guesses elsewhere', async () => {
+  const open = await openIssuer()
+  await open.addUser('alice')
+  await open.addUser('bob')
+  const known = new Browser()
+  await open.logIn('alice', known)
+  for (let tries = 0; tries < 11; tries++) await attempt(open, 'alice', WRONG)
+  expect((await attempt(open, 'alice', PASSWORD)).status).toBe(429)
+  const page = await known.submit(await known.get(authorizationRequest(open).url), { action: 'switch' })
+  expect((await known.submit(page, { action: 'login', login: 'alice', password: PASSWORD })).status).toBe(200)
+  // What proves that it knows alice says nothing about bob.
+  for (let tries = 0; tries < 10; tries++) await attempt(open, 'bob', WRONG, new Browser())
+  const other = await known.submit(await known.get(authorizationRequest(open).url), { action: 'switch' })
+  expect((await known.submit(other, { action: 'login', login: 'bob', password: PASSWORD })).status).toBe(429)
+})
+
+it('stops one address that tries many users', async () => {
+  const open = await openIssuer()
+  const statuses: number[] = []
+  for (let user = 0; user < 31; user++) statuses.push((await attempt(open, `user${user}`, WRONG)).status)
+  expect(statuses.slice(0, 30)).toEqual(Array(30).fill(401))
+  expect(statuses[30]).toBe(429)
+})
+
+it('forgets the failures of who then typed it right', async () => {
+  const open = await openIssuer()
+  await open.addUser('alice')
+  for (let round = 0; round < 2; round++) {
+    for (let tries = 0; tries < 9; tries++) expect((await attempt(open, 'alice', WRONG)).status).toBe(401)
+    expect((await attempt(open, 'alice', PASSWORD)).text).toContain('Allow imgctl?')
+  }
+})
+
+it('does not let a disabled user in, and ends what they had', async () => {
+  const open = await openIssuer()
+  const userId = await open.addUser('alice')
+  const tokens = await open.logIn('alice')
+  const { setUserEnabled } = await import('../../../src/server/identity/users.ts')
+  await setUserEnabled(open.server.context.db, userId, false, Date.now())
+  expect((await attempt(open, 'alice', PASSWORD)).status).toBe(401)
+  expect((await open.call('/users/me', tokens.access_token)).status).toBe(401)
+  expect((await open.refresh(tokens.refresh_token)).body.error).toBe('invalid_grant')
+  await setUserEnabled(open.server.context.db, userId, true, Date.now())
+  expect((await attempt(open, 'alice', PASSWORD)).text).toContain('Allow imgctl?')
+  expect((await open.refresh(tokens.refresh_token)).status).toBe(400)
+})

@@ -1,0 +1,72 @@
+import { expect, it } from 'vitest'
+import { Browser } from './browser.ts'
+import { allow, authorizationRequest, openIssuer, PASSWORD } from './open-issuer.ts'
+
+const HOUR_MS = 3_600_000
+const CHOSEN = { password: PASSWORD, repeat: PASSWORD }
+
+it('lets the first administrator choose a password', async () => {
+  const open = await openIssuer()
+  const link = open.server.setupLink!
+  expect(link.startsWith(`${open.issuer}/setup/`)).toBe(true)
+  const browser = new Browser()
+  const page = await browser.get(link)
+  expect(page.url).toBe(`${open.issuer}/setup`)
+  expect(page.text).toContain('administrator')
+  const done = await browser.submit(page, CHOSEN)
+  expect(done.text).toContain('Password set')
+  expect(done.text).toContain(`imgctl login --server ${open.url}`)
+  const end = await allow(new Browser(), authorizationRequest(open).url, 'administrator')
+  expect(new URL(end.url).searchParams.get('code')).toBeTruthy()
+  expect(open.logText()).not.toContain(link.split('/').at(-1))
+})
+
+it('works once, in one of two browsers', async () => {
+  const open = await openIssuer()
+  const link = open.server.setupLink!
+  const [one, two] = [new Browser(), new Browser()]
+  const pages = [await one.get(link), await two.get(link)]
+  const answers = await Promise.all([one.submit(pages[0]!, CHOSEN), two.submit(pages[1]!, CHOSEN)])
+  expect(answers.map(({ status }) => status).sort()).toEqual([200, 410])
+  const again = await new Browser().get(link)
+  expect(again.status).toBe(410)
+  expect(again.text).toContain('This link does not work')
+  expect(again.text).toContain('imgctl serve user passwd')
+})
+
+it('ends after a day, and is not used up by looking', async () => {
+  const open = await openIssuer()
+  const link = open.server.setupLink!
+  await fetch(link, { method: 'HEAD' })
+  await new Browser().get(link)
+  open.advance(23 * HOUR_MS)
+  const browser = new Browser()
+  const page = await browser.get(link)
+  expect(page.status).toBe(200)
+  open.advance(HOUR_MS)
+  expect((await browser.submit(page, CHOSEN)).status).toBe(410)
+  expect((await new Browser().get(link)).status).toBe(410)
+})
+
+it('takes no short password, no mistyped one and no form of others', async () => {
+  const open = await openIssuer()
+  const browser = new Browser()
+  const page = await browser.get(open.server.setupLink!)
+  const short = await browser.submit(page, { password: 'short', repeat: 'short' })
+  expect([short.status, short.text.includes('Use at least 12 characters.')]).toEqual([422, true])
+  const other = await browser.submit(page, { ...CHOSEN, repeat: `${PASSWORD}x` })
+  expect([other.status, other.text.includes('The two are not the same.')]).toEqual([422, true])
+  for (const csrf of ['', 'wrong']) {
+    expect((await browser.submit(page, { ...CHOSEN, csrf })).status).toBe(403)
+  }
+  expect((await browser.submit(page, CHOSEN)).status).toBe(200)
+})
+
+it('shows nothing for a made-up link', async () => {
+  const open = await openIssuer()
+  for (const path of ['setup/AAAA', 'setup/%3Cscript%3E', 'setup']) {
+    const page = await new Browser().get(`${open.issuer}/${path}`)
+    expect(page.status).toBe(410)
+    expect(page.text).not.toContain('<script')
+  }
+})
