@@ -1,7 +1,6 @@
-import { required, text, texts } from './kinds.ts'
+import { required, texts } from './kinds.ts'
 
 export const user = required('<user>', 'a user name; or the id, e-mail address or name of one user')
-export const organization = text('--organization <slug>', 'the organization')
 export const permissions = texts(
   '--permission <permission>',
   'read:images, write:images, delete:images, read:registries, write:registries, delete:registries or admin; repeatable, or with commas between',

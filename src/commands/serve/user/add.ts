@@ -5,7 +5,7 @@ import { data } from '../../options/data-folder.ts'
 import { required, text } from '../../options/kinds.ts'
 import { format } from '../../options/output.ts'
 import { permissionsOf } from '../../options/permissions.ts'
-import { FIRST_ORGANIZATION, organization, permissions, USUAL_PERMISSIONS } from '../../options/user.ts'
+import { FIRST_ORGANIZATION, permissions, USUAL_PERMISSIONS } from '../../options/user.ts'
 import { printSetupLink, SETUP_LINK_VIEW } from '../../views/setup-link.ts'
 
 export default defineCommand({
@@ -16,7 +16,6 @@ and pull images. By the server's data folder; the server may run meanwhile.`,
     data,
     name: text('--name <name>', 'the name to show; default: the user name'),
     email: text('--email <address>', 'the e-mail address'),
-    organization,
     permissions,
     format: format(),
   },
@@ -24,14 +23,14 @@ and pull images. By the server's data folder; the server may run meanwhile.`,
     'imgctl serve user add alice',
     'imgctl serve user add bob@example.com --organization team --permission admin',
   ],
-  async run({ args, options }, { streams, serverUsers, serverDataDir }) {
+  async run({ args, options }, { flags, streams, serverUsers, serverDataDir }) {
     const given = permissionsOf('--permission', options.permissions)
     const users = await serverUsers(resolve(options.data ?? serverDataDir))
     const link = await users.add({
       login: args.login,
       name: options.name,
       email: options.email,
-      organization: options.organization ?? FIRST_ORGANIZATION,
+      organization: flags.organization ?? FIRST_ORGANIZATION,
       permissions: given.length > 0 ? given : USUAL_PERMISSIONS,
     })
     if (options.format.kind === 'table') printSetupLink(streams, link)
