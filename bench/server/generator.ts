@@ -1,6 +1,7 @@
 import { createCipheriv, createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { Pool } from 'undici'
+import { KeepAlive } from './keep-alive.ts'
 
 /**
  * The client of the server benchmarks: a process of its own, so that what it does is not counted as the server's. Takes
@@ -41,7 +42,7 @@ const PATTERN_BYTES = 64 * MB
 
 async function generate(task: Task): Promise<Report> {
   const pool = new Pool(task.origin, { connections: task.connections, bodyTimeout: 0, headersTimeout: 0 })
-  const steps = task.kind === 'rate' ? rate(pool, task) : blobs(pool, task)
+  const steps = task.kind === 'rate' ? rate(task) : blobs(pool, task)
   const times: number[] = []
   const started = performance.now()
   const cpu = process.cpuUsage()
@@ -58,6 +59,7 @@ async function generate(task: Task): Promise<Report> {
   await Promise.all(Array.from({ length: Math.min(task.connections, steps.count) }, worker))
   const seconds = (performance.now() - started) / 1000
   const { user, system } = process.cpuUsage(cpu)
+  steps.close?.()
   await pool.close()
   const sorted = times.sort((a, b) => a - b)
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!
@@ -67,19 +69,24 @@ async function generate(task: Task): Promise<Report> {
 interface Steps {
   readonly count: number
   run(index: number): Promise<void>
+  close?(): void
 }
 
-function rate(pool: Pool, { method = 'GET', path = '/', headers, times }: Task): Steps {
+function rate({ origin, method = 'GET', path = '/', headers, connections, times }: Task): Steps {
+  const idle = Array.from(
+    { length: connections },
+    () => new KeepAlive(origin, method, path, { accept: ACCEPT, ...headers }),
+  )
   return {
     count: times ?? Number.POSITIVE_INFINITY,
     run: async () => {
-      const { statusCode, body } = await pool.request({
-        method,
-        path,
-        headers: { accept: ACCEPT, ...headers },
-      })
-      await body.dump({ limit: Number.MAX_SAFE_INTEGER })
-      if (statusCode !== 200) throw new Error(`${method} ${path} answered ${statusCode}`)
+      const connection = idle.pop()!
+      const status = await connection.send()
+      idle.push(connection)
+      if (status !== 200) throw new Error(`${method} ${path} answered ${status}`)
+    },
+    close: () => {
+      for (const connection of idle) connection.close()
     },
   }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { exportJWK, generateKeyPair, importJWK, type JWK, jwtVerify, SignJWT } from 'jose'
 import { ImgctlError } from '../../errors/error.ts'
 import { writeFileDurably } from '../../internal/durable-file.ts'
+import { VerifiedTokens } from './verified-tokens.ts'
 
 /** What only this server can do: sign its tokens, and read back what it sealed. */
 export interface ServerKeys {
@@ -49,6 +50,7 @@ export async function openKeys(dataDir: string, now: () => number = Date.now): P
   const privateKey = await importJWK(signing, ALGORITHM)
   const { d: _, ...publicPart } = signing
   const publicKey = await importJWK(publicPart, ALGORITHM)
+  const verified = new VerifiedTokens()
   return {
     signToken(claims, ttlSeconds) {
       const issuedAt = Math.floor(now() / 1000)
@@ -60,9 +62,13 @@ export async function openKeys(dataDir: string, now: () => number = Date.now): P
         .sign(privateKey)
     },
     async verifyToken(token) {
+      const known = verified.find(token, now())
+      if (known) return known
       try {
         const rules = { issuer: ISSUER, algorithms: [ALGORITHM], currentDate: new Date(now()) }
-        return (await jwtVerify(token, publicKey, rules)).payload
+        const { payload: claims } = await jwtVerify(token, publicKey, rules)
+        if (claims.exp !== undefined) verified.add(token, { claims, expiresAt: claims.exp })
+        return claims
       } catch {
         return undefined
       }
