@@ -1,50 +1,26 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Image, ImagePage } from '../../src/contract/image.ts'
-import { createLog } from '../../src/server/log.ts'
-import { serverSettings } from '../../src/server/settings.ts'
-import { type RunningServer, startServer } from '../../src/server/start.ts'
 import { fixtureImages, IMAGES, indexImages, ociLayout } from '../services/fixtures.ts'
 import { crane, docker, hostSkopeo, oras, skopeo, succeeded } from '../services/tools.ts'
 import { describeWith, service } from '../services/use.ts'
+import { type ClientServer, startClientServer } from './client-server.ts'
 
 let folder: string
-let server: RunningServer
 /** `127.0.0.1:PORT` */
 let host: string
 let key: string
+let server: ClientServer
+const api: ClientServer['api'] = (path, init) => server.api(path, init)
+const activeImage = (name: string) => server.activeImage(name)
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'imgctl-clients-'))
-  const settings = serverSettings({ dataDir: join(folder, 'server'), port: 0 })
-  server = await startServer(settings, { log: createLog('silent') })
-  host = new URL(server.url).host
-  key = server.bootstrapKey ?? ''
+  server = await startClientServer()
+  ;({ folder, host, key } = server)
 })
 
-afterAll(async () => {
-  await server.close()
-  await rm(folder, { recursive: true, force: true })
-})
-
-async function api<T>(path: string, init: RequestInit = {}): Promise<T> {
-  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
-  const response = await fetch(`${server.url}/api${path}`, { ...init, headers })
-  expect(response.status).toBe(200)
-  return (await response.json()) as T
-}
-
-/** The image that a push made, when the server has looked at it. */
-async function activeImage(name: string): Promise<Image> {
-  await expect
-    .poll(async () => (await api<ImagePage>(`/images?name=${encodeURIComponent(name)}`)).items[0]?.state, {
-      timeout: 10_000,
-    })
-    .toBe('active')
-  return api<Image>(`/images/${encodeURIComponent(name)}`)
-}
+afterAll(() => server.close())
 
 /** The folder of a docker client that has logged in. */
 async function dockerLogin(name: string, dockerHost: string): Promise<string> {

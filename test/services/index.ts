@@ -22,6 +22,10 @@ export interface ServiceAddresses {
   tools: { sidRoot: string }
   /** `hostSkopeo` of tools.ts. */
   hostSkopeo: { program: string }
+  /** The docker client 20.10 of the machine's own Debian. */
+  hostDocker: { program: string }
+  buildah: { program: string }
+  umoci: { program: string }
   zsh: { program: string }
   fish: { program: string }
 }
@@ -69,12 +73,16 @@ const DEFINITIONS: { [N in ServiceName]: Definition<ServiceAddresses[N]> } = {
   },
   tools: { needs: ['sid'], start: async () => ({ address: { sidRoot: sidRootPath() } }) },
   hostSkopeo: hostProgram('skopeo'),
+  // The path of the package: a newer client may stand before it.
+  hostDocker: { needs: ['dockerd'], start: async () => ({ address: { program: '/usr/bin/docker' } }) },
+  buildah: hostProgram('buildah'),
+  umoci: hostProgram('umoci'),
   zsh: hostProgram('zsh'),
   fish: hostProgram('fish'),
 }
 
 /** A program of this machine that is ready as soon as it is installed. */
-function hostProgram(name: 'skopeo' | 'zsh' | 'fish'): Definition<{ program: string }> {
+function hostProgram(name: 'skopeo' | 'buildah' | 'umoci' | 'zsh' | 'fish'): Definition<{ program: string }> {
   return { needs: [name], start: async () => ({ address: { program: findProgram(name) ?? name } }) }
 }
 

@@ -15,6 +15,8 @@ const HOST_PARTS = {
   netavark: { program: '/usr/lib/podman/netavark', package: 'netavark' },
   registry: { program: 'docker-registry', package: 'docker-registry' },
   skopeo: { program: 'skopeo', package: 'skopeo' },
+  buildah: { program: 'buildah', package: 'buildah' },
+  umoci: { program: 'umoci', package: 'umoci' },
   busybox: { program: '/bin/busybox', package: 'busybox-static' },
   debootstrap: { program: 'debootstrap', package: 'debootstrap' },
   tmux: { program: 'tmux', package: 'tmux' },
