@@ -76,9 +76,18 @@ export async function deleteImageRow(
   await trx.deleteFrom('images').where('id', '=', image.id).execute()
 }
 
-/** The image name that a tag is, or undefined: `latest`, staging tags and unusual paths are plain registry tags. */
+/**
+ * Where clients keep what refers to an image, when they do not use the referrers API: an index of it, or cosign's
+ * signatures. https://github.com/opencontainers/distribution-spec/blob/main/spec.md#referrers-tag-schema
+ */
+const REFERRERS_TAG = /^sha(?:256|512)-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?$/
+
+/**
+ * The image name that a tag is, or undefined: `latest`, staging tags, tags of referrers and unusual paths are plain
+ * registry tags.
+ */
 export function imageNameOfTag(repository: string, tag: string): ImageName | undefined {
-  if (tag.startsWith(STAGING_TAG_PREFIX)) return undefined
+  if (tag.startsWith(STAGING_TAG_PREFIX) || REFERRERS_TAG.test(tag)) return undefined
   let name: ImageName
   try {
     name = parseImageName(`${repository}:${tag}`)

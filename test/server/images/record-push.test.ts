@@ -82,11 +82,20 @@ test.each(['pending', 'pulling_image', 'validating', 'active', 'error'])(
   },
 )
 
-test.each(['app:latest', 'app:_imgctl-123', 'library/app:1.0'])(
-  'the tag %s is a plain registry tag',
+const HEX = 'a'.repeat(64)
+
+test.each([
+  ...['app:latest', 'app:_imgctl-123', 'library/app:1.0'],
+  ...[`app:sha256-${HEX}`, `app:sha512-${HEX}`, `app:sha256-${HEX}.sig`, `app:sha256-${HEX}.att`],
+])('the tag %s is a plain registry tag', async (name) => {
+  expect(await push(name, one.digest)).toBe(false)
+  expect(await rows()).toEqual([])
+})
+
+test.each(['app:sha256-1', `app:sha256-${'a'.repeat(63)}`, `app:x-sha256-${HEX}`])(
+  'the tag %s is an image',
   async (name) => {
-    expect(await push(name, one.digest)).toBe(false)
-    expect(await rows()).toEqual([])
+    expect(await push(name, one.digest)).toBe(true)
   },
 )
 
