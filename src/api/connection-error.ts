@@ -1,5 +1,6 @@
 import { isLoopback } from '../config/server-url.ts'
 import { ImgctlError } from '../errors/error.ts'
+import { proxyRefusal } from '../internal/proxy-refusal.ts'
 
 /** The other side was reached and then lost, or is slow: worth another try whatever was before. */
 const PASSING = new Set([
@@ -19,6 +20,14 @@ const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS/
  * @param hasAnswered whether this server answered before: then a refused connection may be a restart
  */
 export function connectionError(server: string, cause: unknown, hasAnswered: boolean): unknown {
+  const refused = proxyRefusal(cause)
+  if (refused) {
+    const { reason, hint } = refused
+    return new ImgctlError('SERVER_UNREACHABLE', `cannot reach the server ${server}: ${reason}`, {
+      cause,
+      hint,
+    })
+  }
   const code = systemCode(cause)
   if (code === undefined) return cause
   return new ImgctlError('SERVER_UNREACHABLE', `cannot reach the server ${server}: ${describe(code)}`, {
@@ -29,7 +38,8 @@ export function connectionError(server: string, cause: unknown, hasAnswered: boo
 }
 
 function hint(server: string, code: string): string {
-  if (CERTIFICATE.test(code)) return 'a private certificate authority is named with NODE_EXTRA_CA_CERTS=FILE'
+  if (CERTIFICATE.test(code))
+    return 'a private certificate authority is named with --ca-file FILE, or NODE_EXTRA_CA_CERTS=FILE'
   if (code === 'ECONNREFUSED' && isLoopback(server)) return 'start one here: imgctl serve'
   return 'check the URL (--server, IMGCTL_SERVER, imgctl profile list), the network and HTTPS_PROXY'
 }

@@ -16,6 +16,12 @@ const GLOBAL_OPTIONS = [
   ['--profile <name>', 'the profile to use (IMGCTL_PROFILE)'],
   ['--server <url>', 'the server to talk to (IMGCTL_SERVER)'],
   ['--organization <id>', 'the organization to use, by id or slug (IMGCTL_ORGANIZATION)'],
+  ['--ca-file <file>', 'trust the authorities in this PEM file too'],
+  ['--insecure', 'do not check certificates: anybody in between can read and change everything'],
+  [
+    '--plain-http',
+    'speak HTTP to servers and registries that are named without a scheme (always so on this machine)',
+  ],
   ['--no-input', 'never ask; the default without a terminal'],
   ['--debug', 'show stacks and causes of errors'],
 ] as const

@@ -32,11 +32,15 @@ export async function printCompletions(words: readonly string[], host: Host): Pr
 function nameSources(words: readonly string[], host: Host): NameSources {
   const [profile, server] = ['--profile', '--server'].map((name) => optionOf(words, name))
   const engine = engineOf(words)
-  const context = createContext(host, {
-    input: false,
-    ...(profile === undefined ? {} : { profile }),
-    ...(server === undefined ? {} : { server }),
-  })
+  const context = createContext(
+    host,
+    {
+      input: false,
+      ...(profile === undefined ? {} : { profile }),
+      ...(server === undefined ? {} : { server }),
+    },
+    false,
+  )
   return {
     engine: async (signal) => {
       // ssh may ask for a password, in the middle of the line.

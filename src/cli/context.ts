@@ -19,7 +19,7 @@ import type { Bearer, CredentialPlace, Session } from '../ports/credentials.ts'
 import type { Probes } from '../ports/diagnosis.ts'
 import type { Engine, EngineChoice } from '../ports/engine.ts'
 import type { EngineBuild } from '../ports/engine-build.ts'
-import type { OpenRepository } from '../ports/registry.ts'
+import type { OpenRepository, TransferTuning } from '../ports/registry.ts'
 import type { RegistryCredentialsSource } from '../ports/registry-credentials.ts'
 import type { Server } from '../ports/server.ts'
 import type { ServerData } from '../ports/server-data.ts'
@@ -44,6 +44,9 @@ export interface GlobalFlags {
   /** False after `--no-input`. */
   readonly input: boolean
   readonly debug?: boolean
+  readonly caFile?: string
+  readonly insecure?: boolean
+  readonly plainHttp?: boolean
 }
 
 /**
@@ -82,7 +85,7 @@ export interface CommandContext {
   ) => Promise<{ readonly profile: string; readonly place: CredentialPlace }>
   /** The engine that was chosen, or where the environment and docker's contexts say. */
   readonly engine: (choice: EngineChoice) => Promise<Engine & EngineBuild>
-  readonly openRepository: () => Promise<OpenRepository>
+  readonly openRepository: (tuning?: TransferTuning) => Promise<OpenRepository>
   readonly blobCache: () => Promise<BlobCache>
   /** Notes of uploads that were broken off. */
   readonly uploadJournal: () => Promise<UploadJournal>
@@ -117,13 +120,25 @@ export interface CommandContext {
 
 const USER_AGENT = `imgctl/${VERSION}`
 
-/** Puts the parts together, each when it is first asked for. */
-export function createContext(host: Host, flags: GlobalFlags): CommandContext {
+const INSECURE =
+  'WARNING: --insecure: certificates are not checked. Whoever is in between can read your credentials and change images.'
+
+/**
+ * Puts the parts together, each when it is first asked for.
+ *
+ * @param asJson whether what the program says on stderr is to be JSON
+ */
+export function createContext(host: Host, given: GlobalFlags, asJson: boolean): CommandContext {
+  const flags = withScheme(given)
   const { environment, streams, signal } = host
   const input = { flags, environment }
   const closers: (() => Promise<void>)[] = []
+  const say = (text: string) => {
+    const line = asJson ? JSON.stringify({ event: 'message', text }) : makeVisible(text)
+    streams.stderr.write(`${line}\n`)
+  }
   const debug = (text: string) => {
-    if (flags.debug) streams.stderr.write(`debug: ${makeVisible(text)}\n`)
+    if (flags.debug) say(`debug: ${text}`)
   }
   const cacheFiles = {
     folder: cacheDir(environment),
@@ -133,7 +148,8 @@ export function createContext(host: Host, flags: GlobalFlags): CommandContext {
 
   const dispatcher = once(async () => {
     const { createHttpDispatcher } = await import('../internal/http-dispatcher.ts')
-    const made = createHttpDispatcher(environment)
+    const made = createHttpDispatcher(environment, flags)
+    if (flags.insecure) say(INSECURE)
     closers.push(() => made.destroy())
     return made
   })
@@ -210,9 +226,16 @@ export function createContext(host: Host, flags: GlobalFlags): CommandContext {
       assertServerNode(host.runtime.node)
       return (await import('../server/users.ts')).openServerUsers({ dataDir })
     },
-    openRepository: async () => {
+    openRepository: async (tuning) => {
       const { createRegistryClient } = await import('../registry/client.ts')
-      const client = createRegistryClient({ dispatcher: await dispatcher(), userAgent: USER_AGENT })
+      const client = createRegistryClient({
+        dispatcher: await dispatcher(),
+        userAgent: USER_AGENT,
+        plainHttp: flags.plainHttp ?? false,
+        ...(tuning ? { tuning } : {}),
+        onRetry: (error, attempt, waitMs) =>
+          debug(`try ${attempt} failed, the next one in ${Math.round(waitMs)} ms: ${error.message}`),
+      })
       return (location) => client.open(location)
     },
     blobCache: async () => {
@@ -254,6 +277,12 @@ export function createContext(host: Host, flags: GlobalFlags): CommandContext {
     },
   }
   return context
+}
+
+/** `--plain-http` is for what is named without a scheme. */
+function withScheme(flags: GlobalFlags): GlobalFlags {
+  const { server, plainHttp } = flags
+  return plainHttp && server && !server.includes('://') ? { ...flags, server: `http://${server}` } : flags
 }
 
 function assertServerNode(version: string): void {

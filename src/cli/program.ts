@@ -49,12 +49,16 @@ export async function runProgram(args: readonly string[], host: Host): Promise<v
 async function runCommand({ definition, input, flags }: Invocation, host: Host): Promise<void> {
   if (definition.stopWithinMs) host.allowStop(definition.stopWithinMs)
   const { createContext } = await import('./context.ts')
-  const context = createContext(host, flags)
+  const context = createContext(host, flags, wantsJsonProgress(input.options))
   try {
     await definition.run(input as never, context)
   } finally {
     await context.close()
   }
+}
+
+function wantsJsonProgress(options: object): boolean {
+  return 'progress' in options && options.progress === 'json'
 }
 
 /** `help image list` as `image list --help`; an unknown topic as the unknown command that it is. */

@@ -45,7 +45,7 @@ export interface CommandDefinition<A, O> {
   /** The text under the usage line of `--help`; the summary when absent. */
   readonly description?: string
   readonly arguments: A
-  /** `--debug`, `--no-input`, `--profile` and `--server` exist for every command and are not listed. */
+  /** The options that every command has (cli/command-tree.ts) are not listed. */
   readonly options: O
   /** Whole command lines that work. */
   readonly examples: readonly string[]

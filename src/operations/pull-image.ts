@@ -36,6 +36,8 @@ export interface PullRequest {
   /** A name on the server (`app:1.0`), or any registry's reference with its host. */
   readonly image: string
   readonly platform: Platform | undefined
+  /** Registries are spoken to over HTTP where nothing is said. */
+  readonly plainHttp?: boolean | undefined
 }
 
 export type PullEvent =
@@ -75,14 +77,14 @@ const HUB_PREFIX = /^(?:index\.)?docker\.io\//
  */
 export async function pullImage(
   ports: PullPorts,
-  { image, platform }: PullRequest,
+  { image, platform, plainHttp = false }: PullRequest,
   onEvent: (event: PullEvent) => void,
   signal: AbortSignal,
 ): Promise<Pulled> {
   const reference = parseReference(image)
   const upstream = await (isOnServer(image, reference)
     ? serverUpstream(ports, image, reference, signal)
-    : registryUpstream(ports, reference, signal))
+    : registryUpstream(ports, reference, plainHttp, signal))
   const { reference: found } = upstream
   onEvent({ type: 'begin', reference: familiarReference(found) })
   const { digests, ...pulled } = await pullUpstream(ports, upstream, platform, onEvent, signal)
@@ -195,7 +197,12 @@ function withHub(error: ImgctlError, reference: Reference): ImgctlError {
   })
 }
 
-async function registryUpstream(ports: PullPorts, typed: Reference, signal: AbortSignal): Promise<Upstream> {
+async function registryUpstream(
+  ports: PullPorts,
+  typed: Reference,
+  plainHttp: boolean,
+  signal: AbortSignal,
+): Promise<Upstream> {
   const reference = typed.digest === undefined ? { tag: 'latest', ...typed } : typed
   const { domain } = reference
   const url = new URL(await ports.serverUrl())
@@ -209,7 +216,7 @@ async function registryUpstream(ports: PullPorts, typed: Reference, signal: Abor
   const credentials = await (await ports.registryCredentials()).credentialsFor(domain, signal)
   return {
     reference,
-    secure: !isLoopback(domain),
+    secure: !plainHttp && !isLoopback(domain),
     auth: credentials && { ...credentials, registry: domain },
   }
 }

@@ -1,10 +1,13 @@
 import { errors } from 'undici'
 import { ImgctlError } from '../errors/error.ts'
 import { makeVisible } from '../internal/control-characters.ts'
+import { proxyRefusal } from '../internal/proxy-refusal.ts'
 import { redactUrl } from '../internal/redact.ts'
+import { IDLE_CODE } from './idle-watch.ts'
 
 /** What the codes of Node, OpenSSL and undici mean, in plain words. */
 const REASONS: Readonly<Record<string, string>> = {
+  [IDLE_CODE]: 'no byte went through any more',
   ECONNREFUSED: 'connection refused',
   ECONNRESET: 'the connection was closed',
   EPIPE: 'the connection was closed',
@@ -52,7 +55,7 @@ export function transportError(request: { method: string; url: URL }, error: unk
   if (UNTRUSTED.has(code)) {
     return fail(
       `its certificate is not trusted (${code})`,
-      "set NODE_EXTRA_CA_CERTS to a file with your authority's certificate (PEM)",
+      "name your authority's certificate (PEM): --ca-file FILE, or NODE_EXTRA_CA_CERTS=FILE",
     )
   }
   if (OTHER_CERTIFICATE.test(code)) {
@@ -60,8 +63,11 @@ export function transportError(request: { method: string; url: URL }, error: unk
   }
   if (WRONG_PROTOCOL.test(code)) {
     const [spoken, other] = request.url.protocol === 'https:' ? ['HTTPS', 'HTTP'] : ['HTTP', 'HTTPS']
-    return fail(`it does not speak ${spoken} (${code})`, `it may speak ${other}: check the address`)
+    const way = other === 'HTTP' ? 'it may speak HTTP: --plain-http' : 'it may speak HTTPS: check the address'
+    return fail(`it does not speak ${spoken} (${code})`, way)
   }
+  const refused = proxyRefusal(error)
+  if (refused) return fail(refused.reason, refused.hint)
   return fail(REASONS[code] ?? makeVisible(`the connection failed (${code || String(error)})`))
 }
 

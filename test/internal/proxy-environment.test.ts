@@ -54,6 +54,26 @@ test.each([
   expect(await goesThroughProxy(url, environment)).toBe(expected)
 })
 
+test.each([
+  ['https://10.1.2.3/', '10.0.0.0/8', true],
+  ['https://11.1.2.3/', '10.0.0.0/8', false],
+  ['https://10.1.2.3:8443/', '10.0.0.0/8:443', false],
+  ['https://10.1.2.3/', '10.1.2.3', true],
+  ['https://110.1.2.3/', '10.1.2.3', false],
+  ['https://10.1.2.3/', '2.3', false],
+  ['https://10.1.2.3/', '0.0.0.0/33, x/8, 10.0.0.0/', false],
+  ['https://[fd00::1]/', 'fd00::/8', true],
+  ['https://[fe00::1]/', 'fd00::/8', false],
+  ['https://[fd00::1]:8443/', '[fd00::1]:8443', true],
+  ['https://[fd00::1]/', '[fd00::1]:8443', false],
+  ['https://127.8.9.10/', '', true],
+])('%s with NO_PROXY=%j: kept from the proxy %s', (url, no, expected) => {
+  const environment = { HTTPS_PROXY: `http://${address}`, NO_PROXY: no }
+  expect(proxyFor(new URL(url), environment)).toEqual(
+    expected ? undefined : { name: 'HTTPS_PROXY', value: `http://${address}` },
+  )
+})
+
 test('a proxy without a scheme is one of plain HTTP', async () => {
   expect(await goesThroughProxy('https://a.test/', { HTTPS_PROXY: address })).toBe(true)
 })

@@ -73,7 +73,7 @@ function ports({
     },
     registryCredentials: async () => ({ credentialsFor: async (host) => docker[host] }),
     openRepository: async () => (location) => {
-      opened.push(location)
+      opened.push({ ...location, secure: location.secure ?? true })
       return { manifestDigest: async () => tagged } as Partial<Repository> as Repository
     },
   }

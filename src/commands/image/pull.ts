@@ -39,7 +39,7 @@ stored for it. The last line on stdout is the image by its digest.`,
           registryCredentials: context.registryCredentials,
           openRepository: context.openRepository,
         },
-        { image: args.image, platform: options.platform },
+        { image: args.image, platform: options.platform, plainHttp: context.flags.plainHttp },
         pullView(shown),
         signal,
       )

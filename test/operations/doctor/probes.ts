@@ -45,7 +45,7 @@ export function probes(changes: Partial<Probes> = {}, wanted: Wanted = {}): Prob
     server: async () => server(wanted),
     openRepository: async () => (location) =>
       only<Repository>({
-        location,
+        location: { ...location, secure: location.secure ?? true },
         manifestDigest: wanted.manifestDigest ?? (async () => undefined),
       }),
     credentialStore: async () => ({
