@@ -105,4 +105,17 @@ export interface Repository extends BlobReader, BlobWriter, ManifestReader, Mani
   readonly location: RepositoryLocation
 }
 
-export type OpenRepository = (location: RepositoryLocation) => Repository
+/** How a user wants blobs to be sent. */
+export interface TransferTuning {
+  /** Tries after the first, for each request and each chunk. */
+  readonly retries?: number | undefined
+  /** Bytes sent at once, where the registry and its proxies agree. */
+  readonly chunkBytes?: number | undefined
+  /** Of all uploads together. */
+  readonly bytesPerSecond?: number | undefined
+}
+
+/** Without `secure` it is TLS, except on this machine and where the user chose plain HTTP. */
+export type OpenRepository = (
+  location: Omit<RepositoryLocation, 'secure'> & { readonly secure?: boolean | undefined },
+) => Repository

@@ -137,6 +137,7 @@ export class BlobUpload {
 
   async #sendPart(source: UploadSource, length: number): Promise<void> {
     const offset = this.#offset
+    const { pace } = this.#connection
     const body = {
       length,
       open: () => {
@@ -145,6 +146,7 @@ export class BlobUpload {
         return source.open(offset)
       },
       onBytes: (bytes: number) => this.#report(this.#reported + bytes),
+      ...(pace ? { pace: (bytes: number) => pace(bytes, this.#options.signal) } : {}),
     }
     const isWholeBlob = source.isWhole && length === source.end
     // CNCF distribution (also in Harbor) gives a session up whose PATCH was cut. Where connections are cut by
@@ -159,7 +161,8 @@ export class BlobUpload {
 
   #partBytes(): number {
     const chunk = this.#isCut ? Math.min(this.#chunk, CHUNK_BYTES) : this.#chunk
-    return Math.max(Math.min(chunk, this.#connection.bodyLimit), this.#session.minChunk)
+    const { tuning, bodyLimit } = this.#connection
+    return Math.max(Math.min(chunk, tuning.chunkBytes ?? chunk, bodyLimit), this.#session.minChunk)
   }
 
   #arrived(offset: number): void {

@@ -12,6 +12,8 @@ import { UploadSession } from './upload-session.ts'
 
 /** What is kept of a stream that cannot be read again; twice this is in memory (one is sent, one fills). */
 export const STREAM_CHUNK_BYTES = 8 * 1024 * 1024
+/** What a user may choose: several layers are under way at once. */
+const MAX_CHOSEN_STREAM_CHUNK_BYTES = 16 * 1024 * 1024
 /** A registry that asks for more would make memory the limit. */
 const MAX_STREAM_CHUNK_BYTES = 64 * 1024 * 1024
 
@@ -52,7 +54,7 @@ export class BlobUploads implements BlobWriter {
     if (options.signal) addAbortSignal(options.signal, stream)
     try {
       await BlobUpload.run(this.#connection, options, (upload, earlier) =>
-        sendStream(upload, stream, finish, new PrefixCheck(earlier)),
+        sendStream(upload, stream, finish, new PrefixCheck(earlier), this.#streamChunk),
       )
     } catch (error) {
       options.signal?.throwIfAborted()
@@ -60,6 +62,10 @@ export class BlobUploads implements BlobWriter {
     } finally {
       stream.destroy()
     }
+  }
+
+  get #streamChunk(): number {
+    return Math.min(this.#connection.tuning.chunkBytes ?? STREAM_CHUNK_BYTES, MAX_CHOSEN_STREAM_CHUNK_BYTES)
   }
 
   async mountBlob(digest: Digest, from: string, signal?: AbortSignal): Promise<boolean> {
@@ -92,17 +98,18 @@ async function sendStream(
   stream: Readable,
   finish: () => Blob,
   prefix: PrefixCheck,
+  chunkBytes: number,
 ): Promise<void> {
   if (upload.minChunk > MAX_STREAM_CHUNK_BYTES) {
     throw new ImgctlError('UNSUPPORTED', `the registry wants chunks of ${upload.minChunk} bytes or more`)
   }
   let source = bufferedSource(0, [])
-  for await (const buffers of chunksOf(stream, Math.max(STREAM_CHUNK_BYTES, upload.minChunk))) {
+  for await (const buffers of chunksOf(stream, Math.max(chunkBytes, upload.minChunk))) {
     source = bufferedSource(source.end, buffers)
     const before = prefix.checkpoint
     if (!prefix.pass(buffers)) await upload.startOver(source)
     // What fits in one chunk is sent again as quickly as it is looked for.
-    if (source.end - source.from >= STREAM_CHUNK_BYTES && upload.isBehind(source)) {
+    if (source.end - source.from >= chunkBytes && upload.isBehind(source)) {
       await upload.note([before, prefix.checkpoint])
     }
     await upload.send(source)

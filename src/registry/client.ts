@@ -1,11 +1,13 @@
 import type { Dispatcher } from 'undici'
 import { createHttpDispatcher } from '../internal/http-dispatcher.ts'
+import { isLoopback } from '../internal/loopback.ts'
+import { RateLimit } from '../internal/rate-limit.ts'
 import { DEFAULT_RETRY, type RetryPolicy } from '../internal/retry.ts'
-import type { Repository, RepositoryLocation } from '../ports/registry.ts'
+import type { OpenRepository, Repository, TransferTuning } from '../ports/registry.ts'
 import { Blobs } from './blob-reader.ts'
 import { BlobUploads } from './blob-writer.ts'
 import { Connection, type ConnectionSettings } from './connection.ts'
-import { COMMIT_TIMEOUT_MS, IDLE_TIMEOUT_MS, type Timeouts } from './http.ts'
+import { COMMIT_TIMEOUT_MS, IDLE_TIMEOUT_MS, SLOWEST_BYTES_PER_SECOND, type Timeouts } from './http.ts'
 import { Manifests } from './manifests.ts'
 
 export interface RegistryClientOptions {
@@ -15,8 +17,11 @@ export interface RegistryClientOptions {
    */
   readonly dispatcher?: Dispatcher
   readonly userAgent?: string
+  /** Registries are spoken to over HTTP where nothing is said. */
+  readonly plainHttp?: boolean
   readonly retry?: Partial<Omit<RetryPolicy, 'signal' | 'onRetry'>>
   readonly timeouts?: Partial<Timeouts>
+  readonly tuning?: TransferTuning
   /** Told of each failure that is tried again, before the wait. */
   readonly onRetry?: NonNullable<RetryPolicy['onRetry']>
 }
@@ -27,7 +32,7 @@ export interface RegistryClient {
    *
    * @throws ImgctlError NAME_INVALID
    */
-  open(location: RepositoryLocation): Repository
+  open: OpenRepository
   /** Ends the client's connections; what is under way fails. */
   close(): Promise<void>
 }
@@ -35,18 +40,30 @@ export interface RegistryClient {
 /** A client of OCI registries. https://github.com/opencontainers/distribution-spec/blob/main/spec.md */
 export function createRegistryClient(options: RegistryClientOptions = {}): RegistryClient {
   const dispatcher = options.dispatcher ?? createHttpDispatcher()
+  const { tuning = {} } = options
   const settings: ConnectionSettings = {
+    tuning,
+    rateLimit: tuning.bytesPerSecond === undefined ? undefined : new RateLimit(tuning.bytesPerSecond),
     dispatcher,
     userAgent: options.userAgent ?? 'imgctl',
     retry: {
       ...DEFAULT_RETRY,
       ...options.retry,
+      ...(tuning.retries === undefined ? {} : { attempts: tuning.retries + 1 }),
       ...(options.onRetry ? { onRetry: options.onRetry } : {}),
     },
-    timeouts: { idleMs: IDLE_TIMEOUT_MS, commitMs: COMMIT_TIMEOUT_MS, ...options.timeouts },
+    timeouts: {
+      idleMs: IDLE_TIMEOUT_MS,
+      commitMs: COMMIT_TIMEOUT_MS,
+      slowestBytesPerSecond: SLOWEST_BYTES_PER_SECOND,
+      ...options.timeouts,
+    },
   }
   return {
-    open: (location) => openRepository(new Connection(location, settings)),
+    open: (location) => {
+      const secure = location.secure ?? !(options.plainHttp || isLoopback(location.host))
+      return openRepository(new Connection({ ...location, secure }, settings))
+    },
     close: async () => {
       if (!options.dispatcher) await dispatcher.destroy()
     },

@@ -1,8 +1,9 @@
 import type { Dispatcher } from 'undici'
 import { ImgctlError } from '../errors/error.ts'
+import type { RateLimit } from '../internal/rate-limit.ts'
 import { type RetryPolicy, retry } from '../internal/retry.ts'
 import { PATH_COMPONENT } from '../oci/reference.ts'
-import type { RepositoryLocation } from '../ports/registry.ts'
+import type { RepositoryLocation, TransferTuning } from '../ports/registry.ts'
 import { type Access, Authorization } from './authorization.ts'
 import { exchange, exchangeFollowing, type HttpAnswer, type HttpRequest, type Timeouts } from './http.ts'
 import { registryHost } from './registry-host.ts'
@@ -12,6 +13,8 @@ export interface ConnectionSettings {
   readonly userAgent: string
   readonly retry: RetryPolicy
   readonly timeouts: Timeouts
+  readonly tuning: TransferTuning
+  readonly rateLimit: RateLimit | undefined
 }
 
 export interface RegistryRequest extends Omit<HttpRequest, 'idleMs'> {
@@ -45,6 +48,16 @@ export class Connection {
       headers: { 'user-agent': settings.userAgent },
       idleMs: settings.timeouts.idleMs,
     })
+  }
+
+  get tuning(): TransferTuning {
+    return this.#settings.tuning
+  }
+
+  /** Waits until so many bytes of blobs may go. */
+  get pace(): ((bytes: number, signal?: AbortSignal) => Promise<void>) | undefined {
+    const { rateLimit } = this.#settings
+    return rateLimit && ((bytes, signal) => rateLimit.take(bytes, signal))
   }
 
   /** The URL of something in the repository: `manifests/1.0`. */
@@ -90,8 +103,14 @@ export class Connection {
       ...(sent === undefined ? {} : { authorization: sent }),
     }
     const idleMs = commits ? timeouts.commitMs : timeouts.idleMs
+    const { slowestBytesPerSecond } = timeouts
     const follows = request.method === 'GET' || request.method === 'HEAD'
-    const answer = await (follows ? exchangeFollowing : exchange)(dispatcher, { ...request, headers, idleMs })
+    const answer = await (follows ? exchangeFollowing : exchange)(dispatcher, {
+      ...request,
+      headers,
+      idleMs,
+      slowestBytesPerSecond,
+    })
     return sent === undefined ? { answer } : { answer, sent }
   }
 }

@@ -1,10 +1,15 @@
 import type { Readable } from 'node:stream'
 import { type Dispatcher, request } from 'undici'
+import { IdleWatch } from './idle-watch.ts'
 import { OutgoingBody, type RequestBody } from './request-body.ts'
 import { transportError } from './transport-error.ts'
 
 /** No byte moved for this long, in either direction: the connection is taken for dead. */
-export const IDLE_TIMEOUT_MS = 60_000
+export const IDLE_TIMEOUT_MS = 30_000
+/** What was handed over may be in the system's buffers still, which hold so much (tcp_wmem of Linux) ... */
+const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
+/** ... and leave on a line that is slow, but worth waiting for. */
+export const SLOWEST_BYTES_PER_SECOND = 64 * 1024
 /** A registry may hash, copy and sync a whole blob before it confirms it. */
 export const COMMIT_TIMEOUT_MS = 10 * 60_000
 /** The distribution specification has one redirect at most; storage in front of storage has been seen. */
@@ -16,6 +21,7 @@ const REDIRECTS = [301, 302, 303, 307, 308]
 export interface Timeouts {
   readonly idleMs: number
   readonly commitMs: number
+  readonly slowestBytesPerSecond: number
 }
 
 export interface HttpRequest {
@@ -25,6 +31,7 @@ export interface HttpRequest {
   readonly body?: RequestBody
   /** Longest silence of the other side, milliseconds. */
   readonly idleMs: number
+  readonly slowestBytesPerSecond?: number
   /** Closes the connection after the answer. */
   readonly closes?: boolean
   readonly signal?: AbortSignal | undefined
@@ -53,17 +60,20 @@ export interface HttpAnswer {
  */
 export async function exchange(dispatcher: Dispatcher, wanted: HttpRequest): Promise<HttpAnswer> {
   wanted.signal?.throwIfAborted()
-  const outgoing = wanted.body && (await OutgoingBody.open(wanted.body))
+  const watch = new IdleWatch()
+  const outgoing = wanted.body && (await OutgoingBody.open(wanted.body, watchBody(wanted, watch)))
+  if (outgoing) watch.expect(wanted.idleMs)
   try {
     const answer = await request(wanted.url, {
       dispatcher,
       method: wanted.method,
       headers: { ...wanted.headers, ...contentLength(wanted) },
       body: outgoing?.stream ?? null,
-      headersTimeout: wanted.idleMs,
+      // With a body, the watch: undici would count the time that our own source or rate takes.
+      headersTimeout: outgoing ? 0 : wanted.idleMs,
       bodyTimeout: wanted.idleMs,
       reset: wanted.closes ?? false,
-      signal: wanted.signal ?? null,
+      signal: wanted.signal ? AbortSignal.any([wanted.signal, watch.signal]) : watch.signal,
     })
     // undici reports an unread body that is given up as an error, which nobody would hear.
     answer.body.on('error', () => {})
@@ -84,6 +94,19 @@ export async function exchange(dispatcher: Dispatcher, wanted: HttpRequest): Pro
     outgoing?.stream.destroy()
     wanted.signal?.throwIfAborted()
     throw outgoing?.failure ?? transportError(wanted, error)
+  } finally {
+    watch.stop()
+  }
+}
+
+function watchBody(
+  { idleMs, body, slowestBytesPerSecond = SLOWEST_BYTES_PER_SECOND }: HttpRequest,
+  watch: IdleWatch,
+): (what: 'bytes' | 'end' | 'wait') => void {
+  const buffered = Math.min(body?.length ?? 0, SOCKET_BUFFER_BYTES)
+  return (what) => {
+    if (what === 'wait') watch.stop()
+    else watch.expect(idleMs + (what === 'end' ? (buffered / slowestBytesPerSecond) * 1000 : 0))
   }
 }
 

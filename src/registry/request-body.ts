@@ -8,7 +8,11 @@ export interface RequestBody {
   open(): Readable | Promise<Readable>
   /** Called with each count of bytes that are handed to the connection. */
   readonly onBytes?: (bytes: number) => void
+  /** Waited for before so many bytes go. */
+  readonly pace?: (bytes: number) => Promise<void>
 }
+
+type BodyMove = (what: 'bytes' | 'end' | 'wait') => void
 
 /** A body that is in memory. */
 export function memoryBody(bytes: Uint8Array): RequestBody {
@@ -21,18 +25,23 @@ export class OutgoingBody {
   /** Why the source could not give the bytes it promised. */
   failure: unknown
 
-  private constructor(source: Readable, body: RequestBody) {
+  private constructor(source: Readable, body: RequestBody, onMove: BodyMove) {
     let left = body.length
     const meter = new Transform({
       transform: (chunk: Buffer, _encoding, done) => {
         const bytes = chunk.subarray(0, left)
         left -= bytes.byteLength
-        body.onBytes?.(bytes.byteLength)
-        done(null, bytes)
-        if (left === 0) {
+        const pass = () => {
+          body.onBytes?.(bytes.byteLength)
+          onMove(left === 0 ? 'end' : 'bytes')
+          done(null, bytes)
+          if (left > 0) return
           source.unpipe(meter)
           meter.end()
         }
+        if (!body.pace) return pass()
+        onMove('wait')
+        body.pace(bytes.byteLength).then(pass, done)
       },
       flush: (done) => {
         if (left > 0) this.failure ??= tooShort(body.length, left)
@@ -49,8 +58,9 @@ export class OutgoingBody {
     this.stream = source.pipe(meter)
   }
 
-  static async open(body: RequestBody): Promise<OutgoingBody> {
-    return new OutgoingBody(await body.open(), body)
+  /** @param onMove told when bytes went on, when the last did, and when the body waits by itself */
+  static async open(body: RequestBody, onMove: BodyMove = () => {}): Promise<OutgoingBody> {
+    return new OutgoingBody(await body.open(), body, onMove)
   }
 }
 

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { RepositoryLocation } from '../../src/ports/registry.ts'
 
 /** One request as the registry saw it. */
@@ -22,6 +23,8 @@ export type Fault =
   | { readonly loseAnswer: true }
   /** The answer's body is cut after so many bytes. */
   | { readonly truncate: number }
+  /** The answer comes so much later. */
+  | { readonly delayMs: number }
   /** No answer ever. */
   | { readonly silent: true }
 
@@ -121,6 +124,7 @@ async function serve(
       return
     }
   }
+  if (fault && 'delayMs' in fault) await sleep(fault.delayMs)
   const answer = reply(registry, seen, session, body)
   if (fault && 'loseAnswer' in fault) {
     request.socket.destroy()

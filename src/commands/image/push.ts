@@ -11,6 +11,7 @@ import { ENGINE_OPTIONS_OF_BUILD, type EngineOptionValues, engineChoice } from '
 import { entrypoint, labels, name, timeout, wait } from '../options/image.ts'
 import { choice, flag, optional, text } from '../options/kinds.ts'
 import { format, progress, quiet } from '../options/output.ts'
+import { TRANSFER_OPTIONS, transferTuning } from '../options/transfer.ts'
 import { assertUnset } from '../options/unset.ts'
 import { pushTo } from '../shared/push-to.ts'
 import { showsOutput } from '../views/build-progress.ts'
@@ -58,6 +59,7 @@ export default defineCommand({
       'direct',
     ]),
     ...ENGINE_OPTIONS_OF_BUILD,
+    ...TRANSFER_OPTIONS,
     dryRun: flag('--dry-run', 'show what would be sent and how, and send nothing'),
     wait,
     timeout,
@@ -79,6 +81,7 @@ export default defineCommand({
     'imgctl image push oci:./layout --name app:1.0 --entrypoint "sleep infinity"',
     'imgctl image push app:1.0 --to registry.example/team/app:1.0',
     'imgctl image push --dockerfile ./Dockerfile --to registry.example/team/app:1.0',
+    'imgctl image push app:1.0 --limit-rate 2M --concurrency 1',
     'digest=$(imgctl image push app:1.0 --quiet)',
   ],
   async run({ args, options }, context) {
@@ -99,7 +102,7 @@ export default defineCommand({
       const { plan, pushed } = await pushImage(
         {
           server: await context.server(),
-          openRepository: await context.openRepository(),
+          openRepository: await context.openRepository(transferTuning(options)),
           engine: () => {
             engine ??= context.engine(chosen)
             return engine
@@ -116,6 +119,7 @@ export default defineCommand({
           ...(platform === undefined ? {} : { platform }),
           ...(name === undefined ? {} : { name }),
           via,
+          ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
           record: record(options),
           waitMs: options.wait ? options.timeout : undefined,
           dryRun,

@@ -83,6 +83,33 @@ export function duration(flags: string, description: string, absent: string): Op
   return { flags, description, absent: parse(absent), absentText: absent, parse }
 }
 
+const UNIT_BYTES = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 } as const
+const SIZE = /^(\d+(?:\.\d+)?)([kmg]?)$/i
+
+/** A count of bytes, `512k`, `2M`, `1.5G` (1024 each, as curl counts); the value is in bytes. */
+export function size(
+  flags: string,
+  description: string,
+  { min, max }: { readonly min: number; readonly max: number },
+): OptionDefinition<number | undefined> {
+  const parse = (value: string) => {
+    const [, count = '', unit = ''] = SIZE.exec(value) ?? []
+    const bytes = Math.round(
+      Number(count || Number.NaN) * UNIT_BYTES[unit.toLowerCase() as keyof typeof UNIT_BYTES],
+    )
+    if (bytes >= min && bytes <= max) return bytes
+    throw usage(flags, value, `a size from ${formatSize(min)} to ${formatSize(max)}: 512k, 2M`)
+  }
+  return { flags, description, absent: undefined, parse }
+}
+
+function formatSize(bytes: number): string {
+  const unit = (['g', 'm', 'k'] as const).find((each) => bytes >= UNIT_BYTES[each])
+  return unit === undefined
+    ? `${bytes}`
+    : `${Math.floor(bytes / UNIT_BYTES[unit])}${unit === 'k' ? 'k' : unit.toUpperCase()}`
+}
+
 /** The error for a value that an option does not take. */
 export function usage(flags: string, value: string, expected: string): ImgctlError {
   const message = `${longFlag(flags)} does not take ${JSON.stringify(value)}: it takes ${expected}`

@@ -6,6 +6,7 @@ import type { EngineChoice } from '../../ports/engine.ts'
 import type { Format } from '../../terminal/format.ts'
 import { createProgress, type ProgressMode } from '../../terminal/progress.ts'
 import { printRecords } from '../../terminal/records.ts'
+import { transferTuning } from '../options/transfer.ts'
 import { showsOutput } from '../views/build-progress.ts'
 import { pushView } from '../views/push-progress.ts'
 import { PLAN, planRecord } from '../views/push-record.ts'
@@ -15,6 +16,10 @@ export interface PushToOptions {
   readonly image: string | undefined
   readonly platform: Platform | undefined
   readonly via: Via | undefined
+  readonly concurrency: number | undefined
+  readonly limitRate: number | undefined
+  readonly retries: number | undefined
+  readonly chunkSize: number | undefined
   readonly dryRun: boolean
   readonly format: Format
   readonly quiet: boolean
@@ -49,7 +54,7 @@ export async function pushTo(
   try {
     const { plan, pushed } = await pushToRegistry(
       {
-        openRepository: await context.openRepository(),
+        openRepository: await context.openRepository(transferTuning(options)),
         engine: () => {
           engine ??= context.engine(engineChoice)
           return engine
@@ -64,6 +69,7 @@ export async function pushTo(
         dryRun,
         ...(image === undefined ? {} : { image }),
         ...(platform ? { platform } : {}),
+        ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
       },
       pushView(shown, showsOutput(options.progress, streams)),
       signal,

@@ -1,5 +1,4 @@
 import { ImgctlError, isCode } from '../../errors/error.ts'
-import { isLoopback } from '../../internal/loopback.ts'
 import type { Descriptor } from '../../oci/manifest.ts'
 import { formatPlatform, LINUX_AMD64, type Platform } from '../../oci/platform.ts'
 import { formatReference, parseReference, type Reference, referenceError } from '../../oci/reference.ts'
@@ -198,7 +197,6 @@ async function openRepository(
   const credentials = await (await ports.registryCredentials()).credentialsFor(domain, signal)
   return ports.openRepository({
     host: domain,
-    secure: !isLoopback(domain),
     repository: path,
     ...(credentials ? { credentials } : {}),
   })

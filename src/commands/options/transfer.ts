@@ -1,0 +1,35 @@
+import type { TransferTuning } from '../../ports/registry.ts'
+import { integer, size } from './kinds.ts'
+
+const MIB = 1024 * 1024
+/** The smallest body limit that proxies are found with: nothing is gained by less. */
+const MIN_CHUNK = MIB
+const MAX_CHUNK = 1024 * MIB
+const MIN_RATE = 1024
+const MAX_RATE = 100 * 1024 * MIB
+
+/** How blobs are sent, for commands that send some. */
+export const TRANSFER_OPTIONS = {
+  concurrency: integer('--concurrency <n>', 'layers under way at once (default: 3)', { min: 1, max: 16 }),
+  limitRate: size('--limit-rate <rate>', 'bytes per second of all uploads together: 500k, 2M', {
+    min: MIN_RATE,
+    max: MAX_RATE,
+  }),
+  retries: integer('--retries <n>', 'tries after the first, for each request and each chunk (default: 4)', {
+    min: 0,
+    max: 100,
+  }),
+  chunkSize: size('--chunk-size <size>', 'send blobs in parts of this size, for proxies that limit bodies', {
+    min: MIN_CHUNK,
+    max: MAX_CHUNK,
+  }),
+}
+
+export function transferTuning(options: {
+  readonly limitRate: number | undefined
+  readonly retries: number | undefined
+  readonly chunkSize: number | undefined
+}): TransferTuning {
+  const { limitRate: bytesPerSecond, retries, chunkSize: chunkBytes } = options
+  return { bytesPerSecond, retries, chunkBytes }
+}
