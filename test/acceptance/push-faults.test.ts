@@ -217,10 +217,10 @@ describe('a run that ends early', () => {
 
 describe.runIf(process.platform === 'linux' && process.getuid?.() === 0)('a disk that is full', () => {
   test('the server’s: a clear error, no half blob, and smaller images still fit', async () => {
-    const disk = await smallDisk(join(folder, 'disk'), '6m')
+    const disk = await smallDisk(join(folder, 'disk'), '12m')
     const own = await serve(['--data', join(disk.path, 'data')])
     try {
-      const large = await push(await archive('large:1.0', 12 * MIB), own.env)
+      const large = await push(await archive('large:1.0', 24 * MIB), own.env)
       expect(jsonError(large)).toMatchObject({ code: 'DISK_FULL' })
       expect(large.code).toBe(1)
       expect(await imgctl(['image', 'list', '--quiet'], { env: own.env })).toMatchObject({
