@@ -2,6 +2,7 @@ import { ImgctlError } from '../errors/error.ts'
 import { makeVisible } from '../internal/control-characters.ts'
 
 const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'it is gone',
   EACCES: 'permission denied',
   EPERM: 'permission denied',
   EISDIR: 'it is a folder',

@@ -35,29 +35,37 @@ class LinkFollower {
     const names = posix.resolve('/', path).slice(1).split('/')
     for (let depth = 1; depth <= names.length; depth++) {
       const current = names.slice(0, depth).join('/')
-      const targets = links < MAX_LINKS ? await this.#targets(current) : []
-      if (targets.length === 0) continue
-      this.#found.add(current)
+      const found = links < MAX_LINKS ? await this.#links(current) : []
       const rest = names.slice(depth).join('/')
-      for (const target of targets) await this.follow(posix.join(target, rest), links + 1)
+      for (const { link, target } of found) {
+        this.#found.add(literally(link))
+        await this.follow(posix.join(target, rest), links + 1)
+      }
       // Of what a pattern matches, part may be no link.
-      if (!WILDCARD.test(names[depth - 1]!)) return
+      if (found.length > 0 && !WILDCARD.test(names[depth - 1]!)) return
     }
     this.#found.add(names.join('/'))
   }
 
-  /** Where the links lead that a path names, relative to the folder; empty when it names none. */
-  async #targets(path: string): Promise<string[]> {
+  /** The links that a path names, with where they lead, relative to the folder. */
+  async #links(path: string): Promise<{ link: string; target: string }[]> {
     const folder = posix.dirname(path)
     const name = posix.basename(path)
     const names = WILDCARD.test(name) ? await this.#matching(folder, name) : [name]
-    const targets = names.map(async (each) => {
+    const links = names.map(async (each) => {
       const source = join(this.#root, folder, each)
       const isLink = await lstat(source).then((stats) => stats.isSymbolicLink(), no)
       const target = isLink ? await readlink(source).catch(() => undefined) : undefined
-      return target === undefined ? [] : [posix.resolve('/', folder, target.split(sep).join('/'))]
+      return target === undefined
+        ? []
+        : [
+            {
+              link: posix.join(folder, each),
+              target: posix.resolve('/', folder, target.split(sep).join('/')),
+            },
+          ]
     })
-    return (await Promise.all(targets)).flat()
+    return (await Promise.all(links)).flat()
   }
 
   async #matching(folder: string, pattern: string): Promise<string[]> {
@@ -68,3 +76,8 @@ class LinkFollower {
 }
 
 const no = () => false
+
+/** A pattern for just this path. */
+function literally(path: string): string {
+  return path.replace(/[\\*?[\]^]/g, '\\$&')
+}

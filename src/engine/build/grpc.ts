@@ -162,7 +162,7 @@ function end(stream: ServerHttp2Stream, code: number, message: string): void {
 }
 
 function isGone(stream: ServerHttp2Stream): boolean {
-  return stream.destroyed || stream.closed || stream.aborted
+  return stream.destroyed || stream.closed || stream.aborted || stream.writableEnded
 }
 
 /** An answer that says nothing. */

@@ -32,6 +32,13 @@ async function session<T>(files: BuildFiles, work: (building: Building) => Promi
 
 async function* nothing(): AsyncGenerator<never> {}
 
+/** How a call ended, whatever it said. */
+function statusOf(call: ClientHttp2Stream): Promise<number> {
+  return new Promise((resolve) => {
+    call.resume().on('trailers', (trailers) => resolve(Number(trailers['grpc-status'])))
+  })
+}
+
 describe('what a folder holds', () => {
   const entry = (fields: Partial<SentEntry>): SentEntry => ({ ...sentFile('x', nothing, 0), ...fields })
   const dir = 2 ** 31
@@ -133,11 +140,6 @@ describe('the selection that BuildKit sends', () => {
 })
 
 describe('refused', () => {
-  const statusOf = (call: ClientHttp2Stream) =>
-    new Promise<number>((resolve) => {
-      call.resume().on('trailers', (trailers) => resolve(Number(trailers['grpc-status'])))
-    })
-
   test.each(['', 'other', '../context'])('a folder that is not offered: %j', async (name) => {
     const status = await session(memoryFiles({}), ({ stream }) =>
       statusOf(stream(DIFF_COPY, { 'dir-name': name })),
@@ -167,6 +169,29 @@ describe('refused', () => {
     await expect(engine.build(buildRequest({ files }))).rejects.toThrow('not listed, or twice')
     expect(status).toBe(INTERNAL)
   })
+})
+
+test('a file that breaks ends the call at once, although others are still being sent', async () => {
+  const broken = new Error('the disk went away')
+  const files = folderFiles(async function* () {
+    for (const path of ['a', 'b', 'c']) {
+      yield sentFile(path, async function* () {
+        if (path === 'a') throw broken
+        yield Buffer.alloc(100_000)
+      })
+    }
+  })
+  let ended: unknown
+  const { engine } = await scriptedBuildKit(async ({ stream, say, response }) => {
+    const call = stream(DIFF_COPY, CONTEXT)
+    const status = statusOf(call)
+    for (const id of [0, 1, 2]) call.write(framed(message({ 1: 1, 3: id })))
+    ended = await status
+    say({ error: 'failed to read the context' })
+    response.end()
+  })
+  await expect(engine.build(buildRequest({ files }))).rejects.toBe(broken)
+  expect(ended).toBe(INTERNAL)
 })
 
 test('a file is read only as fast as it is taken', async () => {
