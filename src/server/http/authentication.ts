@@ -91,6 +91,6 @@ async function principalInOrganization(
     })
   }
   throw new ImgctlError('FORBIDDEN', 'you are logged in, but in no organization', {
-    hint: 'who runs the server lets you in with: imgctl serve user grant',
+    hint: 'the person who runs the server lets you in with: imgctl serve user grant',
   })
 }

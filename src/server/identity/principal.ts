@@ -94,7 +94,7 @@ export function requirePermission(principal: Principal, permission: Permission):
   const { keyName, organizationSlug } = principal
   if (keyName === null) {
     throw new ImgctlError('FORBIDDEN', `you lack the permission ${permission} in ${organizationSlug}`, {
-      hint: 'ask for it who runs the server, or choose another organization',
+      hint: 'ask the person who runs the server for it, or choose another organization',
     })
   }
   throw new ImgctlError('FORBIDDEN', `the API key '${keyName}' lacks the permission ${permission}`, {

@@ -1,4 +1,4 @@
-import Provider, { type Configuration, errors } from 'oidc-provider'
+import Provider, { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider'
 import type { ServerContext } from '../context.ts'
 import { findActiveAccount } from '../identity/accounts.ts'
 import type { IssuerFacts } from '../identity/issuer.ts'
@@ -41,6 +41,12 @@ export function createProvider(ctx: Ctx, facts: IssuerFacts, keys: SigningKeys):
   const provider = new Provider(facts.issuer, configuration(ctx, facts, keys))
   // The caller sets these headers from the public URL: what a client sent in them does not get here.
   provider.proxy = true
+  provider.use(async (context: KoaContextWithOIDC, next) => {
+    await next()
+    // Of a browser that nobody is logged in with, the library makes a page that needs a script.
+    const { route, session } = (context.oidc as KoaContextWithOIDC['oidc'] | undefined) ?? {}
+    if (route === 'end_session' && context.status === 200 && !session?.accountId) loggedOutPage(context)
+  })
   provider.on('server_error', (_context, error) => ctx.log.error({ err: error }, 'the issuer failed'))
   provider.on('grant.revoked', () => ctx.log.info('a login ended'))
   return provider

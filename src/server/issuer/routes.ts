@@ -102,7 +102,7 @@ function noLoginPage(): string {
   return errorPage({
     title: 'No login here',
     message: 'This server does not know under which address browsers reach it.',
-    next: html`<p>Who runs it starts it with <code>--public-url</code>.</p>`,
+    next: html`<p>The person who runs it starts it with <code>--public-url</code>.</p>`,
   })
 }
 

@@ -44,11 +44,11 @@ ${
     : html`<p>You are in no organization yet, so it will be able to do nothing.</p>`
 }
 <div class="actions">
-<button type="submit" name="action" value="allow" autofocus>Allow</button>
+<button type="submit" name="action" value="allow">Allow</button>
 <button type="submit" name="action" value="deny" class="plain">Cancel</button>
 </div>
 </form>
-<p class="note">Did you not start this yourself, with <code>imgctl login</code>? Then cancel.</p>`,
+<p class="note">If you did not start this with <code>imgctl login</code>, cancel.</p>`,
   })
 }
 

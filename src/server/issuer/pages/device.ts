@@ -44,11 +44,11 @@ export function confirmDevicePage(context: KoaContextWithOIDC, _form: string, us
 <input type="hidden" name="xsrf" value="${secretOf(context)}">
 <input type="hidden" name="user_code" value="${userCode}">
 <div class="actions">
-<button type="submit" name="confirm" value="yes" autofocus>Yes, continue</button>
+<button type="submit" name="confirm" value="yes">Yes, continue</button>
 <button type="submit" name="abort" value="yes" class="plain">No, cancel</button>
 </div>
 </form>
-<p class="note">Did somebody send you this code or a link to this page? Then cancel: they would get into your account.</p>`,
+<p class="note">If somebody sent you this code or a link to this page, cancel: they would get into your account.</p>`,
   })
 }
 

@@ -30,6 +30,6 @@ export function errorPage(problem: { title: string; message: string; detail?: st
     mark: 'failed',
     lead: problem.message,
     content: html`${problem.next ?? html`<p>Begin again:</p>${command('imgctl login')}`}
-${problem.detail === undefined ? undefined : html`<p class="note">For who looks into it: ${problem.detail}</p>`}`,
+${problem.detail === undefined ? undefined : html`<p class="note">Details: ${problem.detail}</p>`}`,
   })
 }

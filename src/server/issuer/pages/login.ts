@@ -28,6 +28,6 @@ export function loginPage({ host, csrf, login = '', problem }: LoginPage): strin
 <button type="submit" name="action" value="deny" class="plain" formnovalidate>Cancel</button>
 </div>
 </form>
-<p class="note">No password yet, or forgotten? Who runs this server makes a setup link with <code>imgctl serve user passwd NAME</code>.</p>`,
+<p class="note">No password yet, or forgotten? The person who runs this server makes a setup link: <code>imgctl serve user passwd NAME</code></p>`,
   })
 }

@@ -27,7 +27,7 @@ export function setupPage({ host, csrf, login, problem }: SetupPage): string {
 <input type="password" id="repeat" name="repeat" autocomplete="new-password" required maxlength="${MAX_PASSWORD_LENGTH}" ${wrong}>
 <div class="actions"><button type="submit">Set password</button></div>
 </form>
-<p class="note">This ends all logins of ${login} that there are.</p>`,
+<p class="note">This logs ${login} out everywhere else.</p>`,
   })
 }
 
@@ -45,6 +45,6 @@ export function setupGonePage(): string {
     title: 'This link does not work',
     mark: 'failed',
     lead: 'It was used, replaced by a newer one, or is older than a day.',
-    content: html`<p>Who runs the server makes a new one:</p>${command('imgctl serve user passwd NAME')}`,
+    content: html`<p>The person who runs the server makes a new one:</p>${command('imgctl serve user passwd NAME')}`,
   })
 }
