@@ -7,6 +7,7 @@ const LOGIN_URL = 'loginUrl'
 /** Writes down where people log in, for commands that work on the data folder while the server runs or not. */
 export async function noteServer({ db, settings, origin }: ServerContext): Promise<void> {
   const value = settings.oidc ? undefined : origin()
+  if (value === (await readLoginUrl(db))) return
   await db.deleteFrom('server_facts').where('name', '=', LOGIN_URL).execute()
   if (value === undefined) return
   await db.insertInto('server_facts').values({ name: LOGIN_URL, value }).execute()
