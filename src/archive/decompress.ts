@@ -11,9 +11,9 @@ import { splitZstdFrames } from './zstd-frames.ts'
 /** Fewer, larger chunks than zlib's own 16 KiB. */
 const CHUNK_BYTES = 256 * 1024
 /** Up to here any expansion is believed: images of zeros are real, and so much fits on every disk. */
-const UNSUSPICIOUS_BYTES = 1024 ** 3
+export const UNSUSPICIOUS_BYTES = 1024 ** 3
 /** Real images compress 2 to 20 times; a decompression bomb of gzip reaches 1000, one of zstd far more. */
-const MAX_EXPANSION = 200
+export const MAX_EXPANSION = 200
 
 export interface ExpansionLimits {
   /** Archives of 100 GB are real; more from one compressed file is a decompression bomb. */

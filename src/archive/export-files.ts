@@ -11,6 +11,9 @@ export class ExportFiles extends ArchiveFiles {
 
   /** @throws ImgctlError ARCHIVE_INVALID, see TarIndex */
   add(entry: TarEntry): void {
+    // No engine writes one, and its bytes pass as they are stored.
+    if (entry.type === 'file' && entry.sparse)
+      throw archiveInvalid(`entry ${quoteName(entry.path)} is stored sparse`)
     this.#index.add(entry)
   }
 

@@ -39,7 +39,8 @@ async function sum(bytes: TarBytes): Promise<number> {
   return total
 }
 
-function contentSize({ header, extended, size }: WalkedHeader): number {
+function contentSize({ header, extended, size, sparse }: WalkedHeader): number {
+  if (sparse) return sparse.size
   if (header.type === 'symlink') return Buffer.byteLength(extended.linkPath ?? header.linkPath)
   return header.type === 'file' ? size : 0
 }

@@ -88,9 +88,10 @@ export function isTarHeader(block: Uint8Array): boolean {
   return written !== undefined && (written === unsigned || written === signed)
 }
 
-/** The records of a pax header, `<length> <key>=<value>\n` each. */
+/** The records of a pax header, `<length> <key>=<value>\n` each. The parts of a sparse file's map become `GNU.sparse.map`. */
 export function parsePaxRecords(body: Uint8Array): Map<string, string> {
   const records = new Map<string, string>()
+  const map: string[] = []
   let start = 0
   while (start < body.length) {
     const space = body.indexOf(0x20, start)
@@ -101,9 +102,14 @@ export function parsePaxRecords(body: Uint8Array): Map<string, string> {
     if (!(end > space + 1 && end <= body.length) || body[end - 1] !== 0x0a || equals < 1) {
       throw archiveInvalid('an extended (pax) header is malformed')
     }
-    records.set(record.slice(0, equals), record.slice(equals + 1))
+    const [key, value] = [record.slice(0, equals), record.slice(equals + 1)]
+    // GNU's sparse format 0.0 gives the numbers of its map one by one, in this order.
+    const isOfMap = key === 'GNU.sparse.offset' || key === 'GNU.sparse.numbytes'
+    if (isOfMap) map.push(value)
+    else records.set(key, value)
     start = end
   }
+  if (map.length > 0) records.set('GNU.sparse.map', map.join(','))
   return records
 }
 
@@ -119,7 +125,7 @@ export function parseDecimal(value: string): number | undefined {
 }
 
 /** Octal text, or GNU's base-256 when the first bit is set. Undefined: neither, negative, or beyond 2^53. */
-function parseNumber(field: Uint8Array): number | undefined {
+export function parseNumber(field: Uint8Array): number | undefined {
   if (field[0]! & 0x80) return parseBase256(field)
   const digits = text
     .decode(field)

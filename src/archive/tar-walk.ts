@@ -10,6 +10,7 @@ import {
   parseTarHeader,
   type TarHeader,
 } from './tar-header.ts'
+import { type PaxSparse, paxSparse, readGnuSparse, readPaxSparse, type SparseFile } from './tar-sparse.ts'
 
 /** Go's archive/tar (maxSpecialFileSize): the largest body of an extended header. */
 const MAX_EXTENDED_BYTES = 1024 * 1024
@@ -32,7 +33,7 @@ export interface TarBytes {
  * An entry with everything that extended headers say of it. Its path and link target are inside the archive.
  */
 export type TarEntry = { readonly path: string } & (
-  | { readonly type: 'file'; readonly size: number; readonly offset: number }
+  | { readonly type: 'file'; readonly size: number; readonly offset: number; readonly sparse?: SparseFile }
   | { readonly type: 'link'; readonly target: string }
   | { readonly type: 'directory' | 'special' }
 )
@@ -43,7 +44,7 @@ export interface Extended {
   readonly path?: string
   readonly linkPath?: string
   readonly size?: number
-  readonly sparse?: boolean
+  readonly sparse?: PaxSparse
 }
 
 const NOTHING: Extended = { count: 0 }
@@ -55,6 +56,8 @@ export interface WalkedHeader {
   /** Where the body starts, and its bytes. */
   readonly offset: number
   readonly size: number
+  /** Set when the body holds parts of a file only. */
+  readonly sparse?: SparseFile
 }
 
 /**
@@ -65,16 +68,16 @@ export interface WalkedHeader {
  * @throws ImgctlError ARCHIVE_INVALID for everything that is not a well-formed tar inside its own bounds
  */
 export async function* walkTar(bytes: TarBytes): AsyncGenerator<TarEntry> {
-  for await (const { header, extended, offset, size } of walkHeaders(bytes)) {
-    yield toEntry(header, extended, offset, size)
-  }
+  for await (const walked of walkHeaders(bytes)) yield toEntry(walked)
 }
 
 /** As `walkTar`, for tars whose paths and links may lead anywhere, as those of a layer do. */
 export async function* walkHeaders(bytes: TarBytes): AsyncGenerator<WalkedHeader> {
   let extended = NOTHING
-  for (let header = await nextHeader(bytes); header !== undefined; header = await nextHeader(bytes)) {
+  for (let block = await nextHeader(bytes); block !== undefined; block = await nextHeader(bytes)) {
+    const header = parseTarHeader(block)
     const size = isExtension(header) ? header.size : (extended.size ?? header.size)
+    const gnuSparse = header.type === 'sparse' ? await readGnuSparse(block, bytes, size) : undefined
     const offset = bytes.position
     if (bytes.size !== undefined && size > bytes.size - offset) {
       const name = quoteName(extended.path ?? header.path)
@@ -85,7 +88,8 @@ export async function* walkHeaders(bytes: TarBytes): AsyncGenerator<WalkedHeader
     if (isExtension(header)) {
       extended = await readExtension(bytes, header, extended)
     } else {
-      yield { header, extended, offset, size }
+      const sparse = gnuSparse ?? (extended.sparse && (await readPaxSparse(extended.sparse, bytes, size)))
+      yield { header, extended, offset, size, ...(sparse ? { sparse } : {}) }
       extended = NOTHING
     }
     await bytes.skip(offset + size - bytes.position)
@@ -95,8 +99,8 @@ export async function* walkHeaders(bytes: TarBytes): AsyncGenerator<WalkedHeader
   if (extended.count > 0) throw archiveInvalid('it is cut short: an extended header has no entry')
 }
 
-/** Undefined at the end: two blocks of zeros, or no more bytes. */
-async function nextHeader(bytes: TarBytes): Promise<TarHeader | undefined> {
+/** The block of a header; undefined at the end: two blocks of zeros, or no more bytes. */
+async function nextHeader(bytes: TarBytes): Promise<Uint8Array | undefined> {
   const { position } = bytes
   const block = await bytes.read(BLOCK)
   if (block.length === 0) return undefined
@@ -104,7 +108,8 @@ async function nextHeader(bytes: TarBytes): Promise<TarHeader | undefined> {
     if (isZeroBlock(await bytes.read(BLOCK))) return undefined
     throw archiveInvalid(`a block of zeros stands alone at byte ${position}`)
   }
-  if (isTarHeader(block)) return parseTarHeader(block)
+  // A copy: a sparse entry's map is read before the block is done with.
+  if (isTarHeader(block)) return Uint8Array.from(block)
   if (position === 0) throw notATar()
   if (block.length < BLOCK) throw archiveInvalid(`it is cut short in the header at byte ${position}`)
   throw archiveInvalid(`the header at byte ${position} is damaged`)
@@ -114,14 +119,12 @@ export function notATar(): Error {
   return archiveInvalid('it is not a tar archive')
 }
 
-function toEntry(header: TarHeader, extended: Extended, offset: number, size: number): TarEntry {
+function toEntry({ header, extended, offset, size, sparse }: WalkedHeader): TarEntry {
   const path = entryPath(extended.path ?? header.path)
   const linkPath = extended.linkPath ?? header.linkPath
   if (header.type === 'directory') return { type: 'directory', path }
   if (path === '') throw archiveInvalid('an entry has no name')
-  if (header.type === 'sparse' || extended.sparse) {
-    throw archiveInvalid(`entry ${quoteName(path)} is stored sparse; write the archive without --sparse`)
-  }
+  if (sparse) return { type: 'file', path, size: sparse.size, offset, sparse }
   if (header.type === 'hard-link') return { type: 'link', path, target: entryPath(linkPath) }
   if (header.type === 'symlink') return { type: 'link', path, target: symlinkTarget(path, linkPath) }
   return header.type === 'file' ? { type: 'file', path, size, offset } : { type: 'special', path }
@@ -152,7 +155,8 @@ async function readExtension(
 }
 
 function readPax(records: ReadonlyMap<string, string>): Partial<Extended> {
-  const path = records.get('path')
+  const path = records.get('GNU.sparse.name') ?? records.get('path')
+  const sparse = paxSparse(records)
   const linkPath = records.get('linkpath')
   const decimal = records.get('size')
   const size = decimal === undefined ? undefined : parseDecimal(decimal)
@@ -163,6 +167,6 @@ function readPax(records: ReadonlyMap<string, string>): Partial<Extended> {
     ...(path ? { path } : {}),
     ...(linkPath ? { linkPath } : {}),
     ...(size === undefined ? {} : { size }),
-    ...([...records.keys()].some((key) => key.startsWith('GNU.sparse.')) ? { sparse: true } : {}),
+    ...(sparse ? { sparse } : {}),
   }
 }

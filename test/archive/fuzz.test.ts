@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -13,18 +14,24 @@ import { ImgctlError } from '../../src/errors/error.ts'
 import {
   BLOCK,
   classicEntries,
+  configJson,
+  END_OF_TAR,
   type Entry,
+  entry,
   LayoutBuilder,
   layerTar,
   pax,
   tar,
   withChecksum,
 } from './build-archive.ts'
+import { SPARSE_FORMS } from './sparse-entries.ts'
 import { openDescriptors, temporaryFolder } from './temporary-folder.ts'
 
-/** More with IMGCTL_FUZZ_RUNS; the seed is printed with a failure, so that it can be run again. */
+/** `npm run test:fuzz` makes 10,000 of each kind; the seed is printed with a failure, so that it can be run again. */
 const RUNS = Number(process.env['IMGCTL_FUZZ_RUNS'] ?? 400)
 const SEED = Number(process.env['IMGCTL_FUZZ_SEED'] ?? 1)
+/** A busy machine takes milliseconds for one. */
+const TIMEOUT_MS = 60_000 + RUNS * 50
 /** What an archive may be refused with. Anything else is a crash. */
 const EXPECTED = new Set(['ARCHIVE_INVALID', 'DIGEST_MISMATCH', 'TOO_LARGE'])
 
@@ -44,6 +51,25 @@ const layout = (() => {
   const index = builder.index([builder.image(layers), builder.image(layers, { architecture: 'arm64' })])
   const entries: Entry[] = builder.entries([{ ...index, annotations: { 'io.containerd.image.name': 'a:1' } }])
   return tar(entries)
+})()
+
+/** The same image with its layer in each of the forms that leave holes out. */
+const sparse = await (async () => {
+  const content = Buffer.alloc(20 * BLOCK)
+  const filled = [1, 3, 5, 7, 9, 11].map((at) => at * BLOCK)
+  for (const start of filled) content.fill('x', start, start + BLOCK)
+  const layer = await layerTar('holes', content)
+  const extents = [0, ...filled.map((start) => start + BLOCK)].map((start) => [start, BLOCK] as const)
+  const entries = Object.values(SPARSE_FORMS).map((form, i) => form(`${i}/layer.tar`, layer, extents))
+  const config = configJson(Array.from(entries, () => layer))
+  const paths = entries.map((_, i) => `${i}/layer.tar`)
+  const manifest = JSON.stringify([{ Config: 'config.json', RepoTags: ['a:1'], Layers: paths }])
+  return Buffer.concat([
+    ...entries,
+    entry({ name: 'config.json', body: config }),
+    entry({ name: 'manifest.json', body: manifest }),
+    END_OF_TAR,
+  ])
 })()
 
 /** mulberry32: small, and the same everywhere. */
@@ -83,6 +109,17 @@ const changeHeader: Mutation = (bytes, pick) => {
   withChecksum(block)
   return bytes
 }
+/** A number of a sparse file's map: of GNU's header, or of a pax record. */
+const changeMap: Mutation = (bytes, pick) => {
+  const gnu = headerPositions(bytes).filter((at) => bytes[at + 156] === 'S'.charCodeAt(0))
+  const record = bytes.indexOf('GNU.sparse.', pick(bytes.length))
+  const start = gnu[pick(gnu.length)]
+  if (start !== undefined && pick(2) === 0) {
+    bytes[start + 386 + pick(109)] = '01234567\0 9a'.charCodeAt(pick(12))
+    withChecksum(bytes.subarray(start, start + BLOCK))
+  } else if (record >= 0) bytes[record + pick(60)] = '0123456789,=\n'.charCodeAt(pick(13))
+  return bytes
+}
 /** A character of JSON, most often a digit, bracket or quote. */
 const changeDocument: Mutation = (bytes, pick) => {
   const at = bytes.indexOf(['"Config"', '"Layers"', '"digest"', '"size"', 'diff_ids', 'mediaType'][pick(6)]!)
@@ -99,6 +136,7 @@ const MUTATIONS = [
   changeHeader,
   changeDocument,
   changeDocument,
+  changeMap,
 ]
 
 function headerPositions(bytes: Buffer): number[] {
@@ -165,26 +203,34 @@ async function outcome(action: () => Promise<void>): Promise<string> {
 test.each([
   ['docker-save', classic],
   ['OCI layout', layout],
-])('a damaged %s archive is read or refused, and nothing is left', async (_, original) => {
-  const path = join(folder.root, 'fuzzed')
-  const before = openDescriptors()
-  const outcomes = new Map<string, number>()
-  for (let seed = SEED; seed < SEED + RUNS; seed++) {
-    const bytes = mutated(seed, original)
-    await writeFile(path, seed % 4 === 0 ? damagedGzip(bytes, seed) : bytes)
-    try {
-      const result = await outcome(() => openAndRead(path))
-      outcomes.set(result, (outcomes.get(result) ?? 0) + 1)
-      await outcome(() => passExport(bytes))
-    } catch (error) {
-      throw new Error(`IMGCTL_FUZZ_SEED=${seed} crashes`, { cause: error })
+  ['sparse', sparse],
+])(
+  'a damaged %s archive is read or refused, and nothing is left',
+  async (_, original) => {
+    const path = join(folder.root, 'fuzzed')
+    const before = openDescriptors()
+    const outcomes = new Map<string, number>()
+    for (let seed = SEED; seed < SEED + RUNS; seed++) {
+      const bytes = mutated(seed, original)
+      await writeFile(path, seed % 4 === 0 ? damagedGzip(bytes, seed) : bytes)
+      try {
+        const result = await outcome(() => openAndRead(path))
+        outcomes.set(result, (outcomes.get(result) ?? 0) + 1)
+        await outcome(() => passExport(bytes))
+      } catch (error) {
+        throw new Error(`IMGCTL_FUZZ_SEED=${seed} crashes`, { cause: error })
+      }
+      expect(folder.spooledFiles()).toEqual([])
     }
-    expect(folder.spooledFiles()).toEqual([])
-  }
-  expect(openDescriptors()).toBe(before)
-  // Without both the mutations would be too weak or too strong to show anything.
-  expect([...outcomes.keys()]).toEqual(expect.arrayContaining(['accepted', 'ARCHIVE_INVALID']))
-})
+    expect(openDescriptors()).toBe(before)
+    expect(
+      readdirSync(folder.root).filter((name) => !/^(?:fuzzed|spool-.*|archive-\d+)$/.test(name)),
+    ).toEqual([])
+    // Without both the mutations would be too weak or too strong to show anything.
+    expect([...outcomes.keys()]).toEqual(expect.arrayContaining(['accepted', 'ARCHIVE_INVALID']))
+  },
+  TIMEOUT_MS,
+)
 
 /** A gzip'd archive; every third time its compressed bytes are damaged too. */
 function damagedGzip(bytes: Buffer, seed: number): Buffer {
@@ -193,7 +239,7 @@ function damagedGzip(bytes: Buffer, seed: number): Buffer {
 }
 
 test('the archives that are damaged are good ones', async () => {
-  for (const bytes of [classic, layout, gzipSync(classic)]) {
+  for (const bytes of [classic, layout, sparse, gzipSync(classic)]) {
     await expect(outcome(async () => openAndRead(await folder.file(bytes)))).resolves.toBe('accepted')
   }
   await expect(outcome(() => passExport(gunzipSync(gzipSync(classic))))).resolves.toBe('accepted')

@@ -1,15 +1,17 @@
 import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { zstdCompressSync } from 'node:zlib'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { openArchive } from '../../src/archive/open-archive.ts'
+import { digestBytes } from '../../src/oci/digest.ts'
 import { loadImages } from '../../src/operations/load/load-images.ts'
 import { type SaveRequest, saveImages } from '../../src/operations/save/save-images.ts'
+import { classicEntries, layerTar, tar } from '../archive/build-archive.ts'
 import { callEngine } from '../services/engine.ts'
 import { type EngineName, INDEX_IMAGES, indexImages, save } from '../services/fixtures.ts'
 import { crane, docker, hostSkopeo, skopeo, succeeded } from '../services/tools.ts'
@@ -212,6 +214,33 @@ describeWith(['dockerClassic', 'dockerContainerd', 'podman', 'tools'], 'saving a
           ? zstdCompressSync(await readFile(path))
           : (await exec(program, ['-c', path], { encoding: 'buffer', maxBuffer: 1e9 })).stdout
       await expectLoaded('dockerContainerd', Readable.from([packed]), from, diffIDs)
+    })
+
+    test.each([
+      ['gnu', []],
+      ['posix', ['--sparse-version=0.0']],
+      ['posix', ['--sparse-version=0.1']],
+      ['posix', ['--sparse-version=1.0']],
+    ])('tar --sparse --format=%s %j, which not every engine reads', async (format, version) => {
+      const parts = join(folder, `sparse-${format}-${version.join()}`)
+      await mkdir(parts)
+      const layer = await layerTar('zeros', Buffer.alloc(3_000_000))
+      const whole = join(folder, 'whole.tar')
+      await writeFile(
+        whole,
+        tar(classicEntries([{ tags: [`imgctl-save-${RUN}/holes:1.0`], layers: [layer] }])),
+      )
+      await exec('tar', ['-xf', whole, '-C', parts])
+      for (const name of await readdir(parts, { recursive: true })) {
+        if (!name.endsWith('layer.tar')) continue
+        await exec('cp', ['--sparse=always', join(parts, name), join(folder, 'holes')])
+        await exec('mv', [join(folder, 'holes'), join(parts, name)])
+      }
+      const path = `${parts}.tar`
+      await exec('tar', ['--sparse', `--format=${format}`, ...version, '-cf', path, '-C', parts, '.'])
+      expect((await stat(path)).size).toBeLessThan(layer.length / 10)
+      for (const engine of ENGINES)
+        await expectLoaded(engine, path, `imgctl-save-${RUN}/holes:1.0`, [digestBytes(layer)])
     })
 
     test('saved with --compress', async () => {
