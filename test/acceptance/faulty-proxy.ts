@@ -135,7 +135,8 @@ async function passOn(
       return
     }
     const due = startedAt + (exchange.bytes / bytesPerSecond) * 1000
-    if (due > Date.now()) await sleep(due - Date.now())
+    const waitMs = due - Date.now()
+    if (waitMs > 0) await sleep(waitMs)
   }
   forward.end()
 }

@@ -1,0 +1,130 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { buildImage } from '../services/build-image.ts'
+import { callEngine } from '../services/engine.ts'
+import { describeWith, service } from '../services/use.ts'
+import { type EngineProxy, engineProxy } from './engine-proxy.ts'
+import { type FaultyProxy, faultyProxy } from './faulty-proxy.ts'
+import { imgctl, jsonError, serve, startImgctl, type TestServer } from './program.ts'
+
+const MIB = 1024 * 1024
+const LAYER = 24 * MIB
+
+describeWith(['dockerClassic'], 'what a push reads of an engine', () => {
+  const image = `imgctl-test/reads-${process.pid}:1.0`
+  let server: TestServer
+  let proxy: FaultyProxy
+  let engine: EngineProxy
+  let folder: string
+  beforeAll(async () => {
+    server = await serve()
+    folder = await mkdtemp(join(tmpdir(), 'imgctl-engine-'))
+    engine = await engineProxy(service('dockerClassic').socketPath, join(folder, 'docker.sock'))
+    proxy = await faultyProxy(server.url, () => undefined)
+    await buildImage(service('dockerClassic').socketPath, {
+      reference: image,
+      dockerfile: 'FROM scratch\nCOPY blob /blob\nENTRYPOINT ["/blob"]\n',
+      files: { blob: randomBytes(LAYER).toString('base64').slice(0, LAYER) },
+    })
+  })
+  beforeEach(() => {
+    engine.exported = 0
+    engine.dieAfter = Number.POSITIVE_INFINITY
+    engine.requests.length = 0
+    proxy.exchanges.length = 0
+  })
+  afterAll(async () => {
+    await callEngine(service('dockerClassic').socketPath, `/images/${image}?force=true`, { method: 'DELETE' })
+    await Promise.all([engine.close(), proxy.close()])
+    await server.stop()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  const environment = () => ({
+    ...server.env,
+    IMGCTL_SERVER: proxy.url,
+    DOCKER_HOST: engine.dockerHost,
+  })
+  const push = (name: string, ...args: string[]) =>
+    imgctl(['image', 'push', image, '--name', name, '--progress', 'json', ...args], { env: environment() })
+  const forget = () => rm(join(server.folder, 'cache'), { recursive: true, force: true })
+  const tags = async (): Promise<string[]> => {
+    const { body } = await callEngine(service('dockerClassic').socketPath, '/images/json')
+    const images = JSON.parse(body.toString()) as { RepoTags: string[] | null }[]
+    const all = images.flatMap(({ RepoTags }) => RepoTags ?? [])
+    return all.filter((tag) => tag.startsWith(proxy.host) || tag === image).sort()
+  }
+
+  test('cold, sent from here: one export; unchanged under any name: not one byte of it', async () => {
+    await forget()
+    const before = await tags()
+    const cold = await push('reads:1.0', '--via', 'direct')
+    expect(cold.code).toBe(0)
+    expect(engine.exported).toBeGreaterThanOrEqual(LAYER)
+    expect(engine.requests.filter((call) => /\/get(\?|$)/.test(call))).toHaveLength(1)
+
+    for (const name of ['reads:1.0', 'reads:2.0', 'elsewhere:1.0']) {
+      engine.exported = 0
+      engine.requests.length = 0
+      proxy.exchanges.length = 0
+      const again = await push(name, '--via', 'auto')
+      expect(again.code).toBe(0)
+      expect(engine.exported).toBe(0)
+      expect(engine.requests.filter((call) => /\/(get|push|tag)\b/.test(call))).toEqual([])
+      const sent = proxy.exchanges.reduce((sum, { bytes }) => sum + bytes, 0)
+      expect(sent).toBeLessThan(50_000)
+    }
+    expect(await tags()).toEqual(before)
+  })
+
+  test('after a push by the engine the next one reads nothing either: it learned from that', async () => {
+    await forget()
+    expect(await push('by-engine:1.0', '--via', 'engine')).toMatchObject({ code: 0 })
+    expect(engine.exported).toBe(0)
+    engine.requests.length = 0
+    // The engine pushes through the proxy too.
+    proxy.exchanges.length = 0
+    const next = await push('by-engine:2.0', '--via', 'direct')
+    expect(next.code).toBe(0)
+    expect([engine.exported, proxy.count('PATCH')]).toEqual([0, 0])
+    expect(engine.requests.filter((call) => /\/(get|push|tag)\b/.test(call))).toEqual([])
+  })
+
+  test('an engine that dies during the export: an error that says so, no tag more or less, and then it works', async () => {
+    await forget()
+    const before = await tags()
+    engine.dieAfter = LAYER / 2
+    const broken = await push('dying:1.0', '--via', 'direct')
+    expect(jsonError(broken)).toMatchObject({ code: expect.stringMatching(/^ENGINE_/) })
+    expect([1, 8]).toContain(broken.code)
+    expect(proxy.count('PUT', /manifests/)).toBe(0)
+    engine.dieAfter = Number.POSITIVE_INFINITY
+    expect(await push('dying:1.0', '--via', 'direct')).toMatchObject({ code: 0 })
+    expect(await tags()).toEqual(before)
+  })
+
+  test('kill -9 at the half of an export that is sent: the next run sends the rest', async () => {
+    await forget()
+    const slow = await faultyProxy(server.url, (call) =>
+      call.startsWith('PATCH') && !quick ? { bytesPerSecond: 8 * MIB } : undefined,
+    )
+    let quick = false
+    try {
+      const env = { ...environment(), IMGCTL_SERVER: slow.url }
+      const args = ['image', 'push', image, '--name', 'halved:1.0', '--via', 'direct']
+      const run = startImgctl(args, { env })
+      while (slow.uploaded() < LAYER * 0.4) await new Promise((resolve) => setTimeout(resolve, 10))
+      run.child.kill('SIGKILL')
+      await run.ended
+      quick = true
+      expect(await imgctl(args, { env })).toMatchObject({ code: 0 })
+      // base64 compresses to three quarters.
+      expect(slow.uploaded()).toBeLessThanOrEqual(1.1 * 0.77 * LAYER)
+    } finally {
+      await slow.close()
+    }
+  })
+})

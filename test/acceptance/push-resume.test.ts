@@ -1,0 +1,194 @@
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { type CuttingProxy, startCuttingProxy } from '../registry/cutting-proxy.ts'
+import { savedImage, writeArchive } from './archives.ts'
+import { type Fault, type FaultyProxy, faultyProxy } from './faulty-proxy.ts'
+import { imgctl, serve, startImgctl, type TestServer } from './program.ts'
+
+const MIB = 1024 * 1024
+const IMAGE = 64 * MIB
+/** Slow enough to be stopped in its middle, quick enough to wait for. */
+const SLOW: Fault = { bytesPerSecond: 24 * MIB }
+
+let server: TestServer
+let folder: string
+let proxy: FaultyProxy | undefined
+let cutting: CuttingProxy | undefined
+beforeAll(async () => {
+  server = await serve()
+  folder = await mkdtemp(join(tmpdir(), 'imgctl-archives-'))
+})
+afterEach(async () => {
+  await proxy?.close()
+  await cutting?.close()
+  proxy = undefined
+  cutting = undefined
+})
+afterAll(async () => {
+  await server.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+const archive = async (name: string) =>
+  writeArchive(join(folder, `${name}.tar`), await savedImage({ tag: `${name}:1.0`, bytes: IMAGE }))
+const throughProxy = async (target = server, fault: Fault | undefined = SLOW) => {
+  const slow: { fault: Fault | undefined } = { fault }
+  proxy = await faultyProxy(target.url, (call) => (call.startsWith('PATCH') ? slow.fault : undefined))
+  return { env: { ...target.env, IMGCTL_SERVER: proxy.url }, slow }
+}
+const notes = (of = server) =>
+  readdir(join(of.folder, 'cache', 'imgctl', 'uploads')).catch(() => [] as string[])
+
+describe('a push that was killed', () => {
+  test('with kill -9 at its half, and run again: less than 55 % is sent the second time', async () => {
+    const path = await archive('killed')
+    const { env, slow } = await throughProxy()
+    const run = startImgctl(['image', 'push', path], { env })
+    await until(() => proxy!.uploaded() >= IMAGE / 2)
+    run.child.kill('SIGKILL')
+    await run.ended
+    const [name] = await notes()
+    const note = await stat(join(server.folder, 'cache', 'imgctl', 'uploads', name!))
+    expect(note.mode & 0o777).toBe(0o600)
+
+    const first = proxy!.uploaded()
+    slow.fault = undefined
+    const again = await imgctl(['image', 'push', path], { env })
+    expect(again).toMatchObject({ code: 0, stdout: expect.stringMatching(/killed@sha256:/) })
+    const second = proxy!.uploaded() - first
+    expect(second).toBeLessThanOrEqual(0.55 * IMAGE)
+    expect(second).toBeGreaterThan(0)
+    expect(await notes()).toEqual([])
+  })
+
+  test('with Ctrl-C: the session stays, and the next run goes on', async () => {
+    const path = await archive('stopped')
+    const { env, slow } = await throughProxy()
+    const run = startImgctl(['image', 'push', path], { env })
+    await until(() => proxy!.uploaded() >= IMAGE / 2)
+    run.child.kill('SIGINT')
+    expect(await run.ended).toMatchObject({ code: 130 })
+    const first = proxy!.uploaded()
+    slow.fault = undefined
+    expect(await imgctl(['image', 'push', path], { env })).toMatchObject({ code: 0 })
+    expect(proxy!.uploaded() - first).toBeLessThanOrEqual(0.55 * IMAGE)
+    expect(proxy!.count('DELETE')).toBe(0)
+  })
+
+  test('while its server was, too: after the restart the next run goes on', async () => {
+    const own = await serve()
+    try {
+      const path = await archive('both')
+      const { env, slow } = await throughProxy(own)
+      const run = startImgctl(['image', 'push', path], { env })
+      await until(() => proxy!.uploaded() >= IMAGE / 2)
+      run.child.kill('SIGKILL')
+      await own.crash()
+      await run.ended
+      await own.restart()
+      const first = proxy!.uploaded()
+      slow.fault = undefined
+      expect(await imgctl(['image', 'push', path], { env })).toMatchObject({ code: 0 })
+      expect(proxy!.uploaded() - first).toBeLessThanOrEqual(0.6 * IMAGE)
+    } finally {
+      await own.stop()
+    }
+  })
+
+  test('and whose session the server forgot: it begins anew, and succeeds', async () => {
+    const path = await archive('forgotten')
+    const { env, slow } = await throughProxy()
+    const run = startImgctl(['image', 'push', path], { env })
+    await until(() => proxy!.uploaded() >= IMAGE / 2)
+    run.child.kill('SIGKILL')
+    await run.ended
+    const session = proxy!.exchanges.findLast(({ method }) => method === 'PATCH')!
+    const { authorization } = session.headers
+    const cancelled = await fetch(server.url + session.path, {
+      method: 'DELETE',
+      headers: { authorization: authorization! },
+    })
+    expect(cancelled.status).toBe(204)
+    const first = proxy!.uploaded()
+    slow.fault = undefined
+    expect(await imgctl(['image', 'push', path], { env })).toMatchObject({ code: 0 })
+    expect(proxy!.uploaded() - first).toBeGreaterThanOrEqual(IMAGE)
+    expect(await notes()).toEqual([])
+  })
+})
+
+test('a server that is killed at the half of a push and comes back: the same run ends well', async () => {
+  const own = await serve()
+  try {
+    const { env } = await throughProxy(own)
+    const run = startImgctl(['image', 'push', await archive('restarted'), '--retries', '20'], { env })
+    await until(() => proxy!.uploaded() >= IMAGE / 2)
+    await own.crash()
+    await own.restart()
+    expect(await run.ended).toMatchObject({ code: 0 })
+    // What was on its way when it died, and what the tries sent that met nobody.
+    expect(proxy!.uploaded()).toBeLessThanOrEqual(1.6 * IMAGE)
+  } finally {
+    await own.stop()
+  }
+})
+
+test.each([
+  [20, 1],
+  [5, 8],
+])('connections that are cut after %i MiB: at most a tenth more bytes go than without', async (mib, cuts) => {
+  cutting = await startCuttingProxy(server.host, () => mib * MIB)
+  const env = { ...server.env, IMGCTL_SERVER: `http://${cutting.host}` }
+  const result = await imgctl(['image', 'push', await archive(`cut${mib}`)], { env })
+  expect(result.code).toBe(0)
+  expect(cutting.cuts).toBeGreaterThanOrEqual(cuts)
+  expect(cutting.sent).toBeLessThanOrEqual(1.1 * IMAGE)
+})
+
+test('two identical pushes at once never write into one session', async () => {
+  const path = await archive('twins')
+  const { env } = await throughProxy()
+  const runs = await Promise.all([1, 2].map(() => imgctl(['image', 'push', path], { env })))
+  expect(runs.map(({ code }) => code)).toEqual([0, 0])
+  expect(runs[0]!.stdout).toBe(runs[1]!.stdout)
+  const layers = proxy!.exchanges.filter(({ method, bytes }) => method === 'PATCH' && bytes > MIB)
+  const sessions = layers.map(({ path }) => path)
+  expect(new Set(sessions).size).toBe(2)
+  expect(await notes()).toEqual([])
+})
+
+test('--limit-rate: the time of a push is that of its bytes, counted at the other end', async () => {
+  const { env } = await throughProxy(server, undefined)
+  const path = await writeArchive(
+    join(folder, 'limited.tar'),
+    await savedImage({ tag: 'limited:1.0', bytes: 6 * MIB }),
+  )
+  const startedAt = Date.now()
+  const result = await imgctl(['image', 'push', path, '--limit-rate', '2M'], { env })
+  expect(result.code).toBe(0)
+  const rate = proxy!.uploaded() / ((Date.now() - startedAt) / 1000)
+  // The rest of the push takes time too: it can only be slower.
+  expect(rate).toBeLessThanOrEqual(2 * MIB * 1.1)
+})
+
+test('--chunk-size: no body is larger', async () => {
+  const { env } = await throughProxy(server, undefined)
+  const path = await writeArchive(
+    join(folder, 'chunked.tar'),
+    await savedImage({ tag: 'chunked:1.0', bytes: 6 * MIB }),
+  )
+  expect(await imgctl(['image', 'push', path, '--chunk-size', '2M'], { env })).toMatchObject({ code: 0 })
+  const patches = proxy!.exchanges.filter(({ method, bytes }) => method === 'PATCH' && bytes > 0)
+  expect(Math.max(...patches.map(({ bytes }) => bytes))).toBeLessThanOrEqual(3 * MIB)
+  expect(patches.length).toBeGreaterThanOrEqual(3)
+})
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 3000; tries++) {
+    if (condition()) return
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  throw new Error('it never happened')
+}

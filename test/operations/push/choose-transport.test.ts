@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest'
+import type { Digest } from '../../../src/oci/digest.ts'
+import { chooseTransport } from '../../../src/operations/push/choose-transport.ts'
+import { planPush } from '../../../src/operations/push/plan.ts'
+import type { PlannedConfig, PlannedLayer, PushFacts } from '../../../src/operations/push/push-facts.ts'
+import type { EngineInfo } from '../../../src/ports/engine.ts'
+
+const MIB = 1024 * 1024
+const DIGEST: Digest = `sha256:${'a'.repeat(64)}`
+const CONFIG: PlannedConfig = {
+  descriptor: { mediaType: 'application/json', digest: DIGEST, size: 100 },
+  exists: true,
+  bytes: undefined,
+}
+
+const there = (mib: number): PlannedLayer => ({ ...missing(mib), exists: true })
+const missing = (mib: number | undefined, mountFrom: string[] = []): PlannedLayer => ({
+  diffID: DIGEST,
+  descriptor: { mediaType: 'x', digest: DIGEST, size: (mib ?? 1) * MIB },
+  exists: false,
+  mountFrom,
+  storedSize: mib === undefined ? undefined : mib * MIB,
+})
+const unknown = (mib: number | undefined): PlannedLayer => ({ ...missing(mib), descriptor: undefined })
+
+function facts(part: Partial<PushFacts> & { store?: EngineInfo['store']; mib?: number }): PushFacts {
+  const { store = 'classic', mib = 1000, ...rest } = part
+  return {
+    source: { kind: 'engine', size: mib * MIB },
+    engine: { store } as EngineInfo,
+    via: 'auto',
+    layers: [],
+    config: undefined,
+    manifest: undefined,
+    ...rest,
+  }
+}
+
+const MANIFEST = { digest: DIGEST, mediaType: 'x', bytes: new Uint8Array() }
+
+test.each<[string, Parameters<typeof facts>[0], 'direct' | 'engine']>([
+  ['an archive', { source: { kind: 'docker-save', size: 1 }, engine: undefined }, 'direct'],
+  ['an archive, whatever is asked for', { engine: undefined, via: 'engine' }, 'direct'],
+  ['--via engine', { via: 'engine', layers: [unknown(900)] }, 'engine'],
+  ['--via direct', { via: 'direct', store: 'containerd', layers: [unknown(1)] }, 'direct'],
+  ['an image that is there', { store: 'containerd', manifest: MANIFEST, layers: [unknown(1)] }, 'direct'],
+  ['nothing missing', { layers: [there(900)], config: CONFIG }, 'direct'],
+  [
+    'nothing missing, and a config that can be sent',
+    { layers: [there(900)], config: { ...CONFIG, exists: false, bytes: new Uint8Array(1) } },
+    'direct',
+  ],
+  ['every layer there, but a config that only an export has', { mib: 1000, layers: [there(1000)] }, 'engine'],
+  ['everything in other repositories', { layers: [missing(900, ['team/base'])], config: CONFIG }, 'direct'],
+  ['the containerd store', { store: 'containerd', layers: [unknown(undefined)] }, 'engine'],
+  ['a large image that nobody knows', { layers: [unknown(undefined)] }, 'direct'],
+  ['a small one', { mib: 10, layers: [unknown(undefined)] }, 'engine'],
+  [
+    'one small layer missing on a large base',
+    { layers: [there(990), unknown(10)], config: CONFIG },
+    'engine',
+  ],
+  ['one large layer missing on a large base', { mib: 2000, layers: [there(1800), unknown(200)] }, 'engine'],
+  ['most of it missing', { layers: [there(300), unknown(700)], config: CONFIG }, 'direct'],
+])('%s', (_, part, transport) => {
+  const chosen = chooseTransport(facts(part))
+  expect(chosen.transport).toBe(transport)
+  expect(chosen.why.length).toBeGreaterThan(5)
+})
+
+test('the bytes of a plan: compressed where that is known, as stored where not, the image where neither', () => {
+  expect(planPush(facts({ layers: [there(5), missing(7)] })).missingBytes).toBe(7 * MIB)
+  expect(planPush(facts({ layers: [there(5), unknown(9)] })).missingBytes).toBe(9 * MIB)
+  expect(planPush(facts({ mib: 50, layers: [unknown(undefined)] })).missingBytes).toBe(50 * MIB)
+  expect(planPush(facts({ layers: [there(5)] })).missingBytes).toBe(0)
+})
