@@ -23,12 +23,13 @@ export function defaultPlaces(environment: EngineEnvironment): DefaultPlace[] {
 function unixSockets({ variables, home, uid }: EngineEnvironment): DefaultPlace[] {
   const runtime = variables['XDG_RUNTIME_DIR'] || (uid === undefined ? undefined : `/run/user/${uid}`)
   const colima = variables['COLIMA_HOME'] || posix.join(home, '.colima')
+  const profile = variables['COLIMA_PROFILE'] || 'default'
   const places: [product: string, path: string][] = [
     ['Docker', DEFAULT_UNIX_SOCKET],
     ['Docker Desktop', posix.join(home, '.docker/run/docker.sock')],
     ['Docker Desktop', posix.join(home, '.docker/desktop/docker.sock')],
-    ['Colima', posix.join(colima, 'default/docker.sock')],
-    ['Colima', posix.join(home, '.config/colima/default/docker.sock')],
+    ['Colima', posix.join(colima, profile, 'docker.sock')],
+    ['Colima', posix.join(home, '.config/colima', profile, 'docker.sock')],
     ['OrbStack', posix.join(home, '.orbstack/run/docker.sock')],
     ['Rancher Desktop', posix.join(home, '.rd/docker.sock')],
   ]

@@ -47,7 +47,7 @@ const PLAIN_PORT = 2375
 const TLS_PORT = 2376
 
 /**
- * Reads an engine address: `unix:///path`, `/path`, `npipe:////./pipe/name`, `tcp://host[:port][/prefix]`,
+ * Reads an engine address: `unix:///path`, `/path`, `npipe:////./pipe/name` in all the ways that it is written, `tcp://host[:port][/prefix]`,
  * `http://`, `https://`, `ssh://[user@]host[:port][/socket]`, or `host:port`.
  * https://docs.docker.com/reference/cli/dockerd/#daemon-socket-option
  *
@@ -55,7 +55,9 @@ const TLS_PORT = 2376
  * @throws ImgctlError USAGE, naming `origin` (where the text came from)
  */
 export function parseEndpoint(text: string, origin: string, tls?: TlsMaterial): Endpoint {
+  if (text.startsWith('\\\\.\\pipe\\')) return pipeEndpoint(text)
   if (text.startsWith('/')) return socketEndpoint(text)
+  if (text.startsWith('npipe:\\')) return pipeEndpoint(text.slice('npipe:'.length))
   const scheme = /^([a-z]+):\/\//.exec(text)?.[1]
   if (scheme === 'unix') return socketEndpoint(text.slice('unix://'.length) || DEFAULT_UNIX_SOCKET)
   if (scheme === 'npipe') return pipeEndpoint(text.slice('npipe://'.length) || DEFAULT_NAMED_PIPE)
@@ -74,9 +76,10 @@ export function socketEndpoint(path: string): SocketEndpoint {
   return { kind: 'socket', path, host: `unix://${path}` }
 }
 
-/** Node opens pipes as `\\.\pipe\name`; docker writes them with slashes. */
+/** Node opens pipes as `\\.\pipe\name`; docker writes them with slashes, others double each of them. */
 export function pipeEndpoint(path: string): SocketEndpoint {
-  return { kind: 'socket', path: path.replaceAll('/', '\\'), host: `npipe://${path.replaceAll('\\', '/')}` }
+  const slashes = `/${path.replaceAll(/[\\/]+/g, '/')}`
+  return { kind: 'socket', path: slashes.replaceAll('/', '\\'), host: `npipe://${slashes}` }
 }
 
 function tcpEndpoint(url: URL, tls: TlsMaterial | undefined): TcpEndpoint {

@@ -237,10 +237,55 @@ test('an unknown shell is a usage error that names those there are', async () =>
   })
 })
 
-test('PowerShell is not at hand: its script is looked at as text', async () => {
+test('PowerShell is not at hand: its script is read as its language is written', async () => {
   const script = await readFile(shells.scripts.powershell, 'utf8')
   expect(script).toContain('Register-ArgumentCompleter -Native -CommandName imgctl -ScriptBlock {')
   expect(script).toContain("$values['image push/--via'] = 'words auto engine direct'")
-  expect(script.split('{')).toHaveLength(script.split('}').length)
-  expect(script.split('(')).toHaveLength(script.split(')').length)
+  const { open, brackets, keys } = readPowerShell(script)
+  expect(open).toEqual([])
+  expect(brackets).toBeGreaterThan(1000)
+  // A literal table with a key twice is an error, and their case does not count.
+  for (const [table, names] of keys) {
+    const lower = names.map((name) => name.toLowerCase())
+    expect(new Set(lower).size, table).toBe(lower.length)
+  }
+  expect([...keys.keys()]).toEqual(['subcommands', 'switches', 'operands', 'ways'])
 })
+
+/**
+ * Goes through a script of PowerShell: comments, strings and brackets. In a string of single quotes nothing but a
+ * quote counts, and typographic quotes are quotes too. `keys` are those of each literal table that is assigned.
+ * https://learn.microsoft.com/powershell/module/microsoft.powershell.core/about/about_quoting_rules
+ */
+function readPowerShell(script: string) {
+  const open: string[] = []
+  const keys = new Map<string, string[]>()
+  const closers: Readonly<Record<string, string>> = { '{': '}', '(': ')', '[': ']' }
+  const token =
+    /#[^\n]*|['\u2018-\u201b]((?:[^'\u2018-\u201b]|['\u2018-\u201b]{2})*)['\u2018-\u201b]|"(?:[^"`]|`.)*"|\$(\w+) = @\{|[{}()[\]'"\u2018-\u201b]/gs
+  let brackets = 0
+  let table: string | undefined
+  for (const match of script.matchAll(token)) {
+    const [text, string, name] = match
+    if (text.startsWith('#') || text.startsWith('"')) {
+      if (text === '"') throw new Error('a string has no end')
+      continue
+    }
+    if (string !== undefined) {
+      const after = script[match.index + text.length] ?? ''
+      if (/\w/.test(after)) throw new Error(`a string ends in the middle of a word: ${text}`)
+      const isKey = script.startsWith(' = ', match.index + text.length)
+      if (isKey && table !== undefined && open.length === 2) keys.get(table)?.push(string)
+      continue
+    }
+    brackets++
+    if (name !== undefined) {
+      table = name
+      keys.set(name, [])
+      open.push('}')
+    } else if (closers[text]) open.push(closers[text])
+    else if (open.pop() !== text) throw new Error(`${JSON.stringify(text)} closes nothing`)
+    if (open.length < 2) table = undefined
+  }
+  return { open, brackets, keys }
+}

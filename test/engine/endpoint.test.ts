@@ -20,6 +20,17 @@ describe('an engine address', () => {
       'npipe://\\\\.\\pipe\\podman',
       { kind: 'socket', path: '\\\\.\\pipe\\podman', host: 'npipe:////./pipe/podman' },
     ],
+    ...[
+      'npipe://',
+      'npipe:////./pipe/docker_engine',
+      'npipe:////.//pipe//docker_engine',
+      'npipe:\\\\.\\pipe\\docker_engine',
+      'npipe:////./pipe\\docker_engine',
+      '\\\\.\\pipe\\docker_engine',
+    ].map((text): [string, object] => [
+      text,
+      { kind: 'socket', path: '\\\\.\\pipe\\docker_engine', host: 'npipe:////./pipe/docker_engine' },
+    ]),
     [
       'tcp://10.0.0.1',
       { kind: 'tcp', hostname: '10.0.0.1', port: 2375, basePath: '', host: 'tcp://10.0.0.1:2375' },

@@ -121,6 +121,13 @@ describe('the usual places', () => {
     ])
   })
 
+  test("Colima's variables say where its sockets are", async () => {
+    const variables = { COLIMA_HOME: '/c', COLIMA_PROFILE: 'work' }
+    const found = await hosts({ variables, home: '/h', platform: 'linux' })
+    expect(found).toContain('unix:///c/work/docker.sock')
+    expect(found).toContain('unix:///h/.config/colima/work/docker.sock')
+  })
+
   test('XDG_RUNTIME_DIR says where the rootless sockets are', async () => {
     const variables = { XDG_RUNTIME_DIR: '/tmp/run' }
     expect(await hosts({ variables, home: '/h', platform: 'linux', uid: 7 })).toContain(

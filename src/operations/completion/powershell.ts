@@ -61,8 +61,9 @@ function arrayOf(elements: readonly string[]): string {
     : `@(${elements.join(', ')})`
 }
 
+/** PowerShell takes typographic quotes for its own. */
 function quote(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`
+  return `'${text.replaceAll(/['\u2018-\u201b]/g, '$&$&')}'`
 }
 
 const MAIN = `    $words = @($commandAst.CommandElements | Select-Object -Skip 1 |
