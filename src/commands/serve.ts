@@ -3,10 +3,12 @@ import type { CommandContext } from '../cli/context.ts'
 import { ImgctlError } from '../errors/error.ts'
 import { defineCommand } from './command.ts'
 import { data } from './options/data-folder.ts'
-import { choice, flag, integer, negation, text, texts } from './options/kinds.ts'
+import { choice, flag, integer, negation, size, text, texts } from './options/kinds.ts'
 import { permissionsOf } from './options/permissions.ts'
 
 const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
+/** A petabyte: more is a slip of the finger. */
+const MAX_QUOTA_BYTES = 1024 ** 5
 /** Requests in flight are finished within 30 s; then the database is closed. */
 const STOP_WITHIN_MS = 35_000
 
@@ -38,6 +40,14 @@ Needs Node.js 22.13 or newer.`,
       '--oidc-admin <subject|email>',
       'who of its users is an administrator: by sub, or by verified e-mail address (repeatable)',
     ),
+    storageQuota: size(
+      '--storage-quota <size>',
+      'what one organization may store, each blob counted once: 500G',
+      {
+        min: 1,
+        max: MAX_QUOTA_BYTES,
+      },
+    ),
     profile: negation('--no-profile', "do not store the first key as this user's profile"),
     logLevel: choice(
       '--log-level <level>',
@@ -62,6 +72,7 @@ Needs Node.js 22.13 or newer.`,
       publicUrl,
       oidc,
       tls: tlsFiles(options.tlsCert, options.tlsKey),
+      limits: { storagePerOrganization: options.storageQuota },
       ...(port === undefined ? {} : { port }),
       ...(host === undefined ? {} : { host }),
       // A person at a terminal wants to hear of trouble; a service keeps a log of every request.

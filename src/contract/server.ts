@@ -15,6 +15,9 @@ export const ServerConfig = Type.Object({
     imageBytes: Type.Integer(),
     imagesPerOrganization: Type.Integer(),
     manifestBytes: Type.Integer(),
+    storagePerOrganization: Type.Optional(
+      Type.Integer({ description: 'bytes, each blob counted once; absent: any' }),
+    ),
   }),
   compression: Type.Array(Type.Enum(['gzip', 'zstd', 'none'])),
   builder: Type.Boolean({ description: 'whether the server builds Dockerfiles' }),

@@ -44,6 +44,8 @@ export interface ServerSettings {
     /** Config and layers of one image, compressed. */
     readonly imageBytes: number
     readonly imagesPerOrganization: number
+    /** Bytes of different blobs in one organization; any when absent. */
+    readonly storagePerOrganization?: number | undefined
     /** Requests under /api; the registry's own are not counted. */
     readonly requestsPerMinute: { readonly key: number; readonly address: number }
   }

@@ -5,10 +5,11 @@ const GIB = 1024 ** 3
 const HOUR_MS = 3_600_000
 
 /** What must be chosen; everything else has a default. */
-export type ChosenSettings = Partial<ServerSettings> & Pick<ServerSettings, 'dataDir'>
+export type ChosenSettings = Partial<Omit<ServerSettings, 'limits'>> &
+  Pick<ServerSettings, 'dataDir'> & { readonly limits?: Partial<ServerSettings['limits']> }
 
 /** The settings with a default for each one that was not chosen. */
-export function serverSettings(chosen: ChosenSettings): ServerSettings {
+export function serverSettings({ limits, ...chosen }: ChosenSettings): ServerSettings {
   return {
     name: 'imgctl',
     version: '0.0.0',
@@ -26,6 +27,7 @@ export function serverSettings(chosen: ChosenSettings): ServerSettings {
       imagesPerOrganization: 100_000,
       // No person or CI reaches these; a loop without a pause does.
       requestsPerMinute: { key: 6_000, address: 12_000 },
+      ...limits,
     },
     // A push that was broken in the evening goes on the next day.
     graceMs: 24 * HOUR_MS,

@@ -1,6 +1,3 @@
-import type { Readable } from 'node:stream'
-import type { Digest } from '../../oci/digest.ts'
-import type { ServerContext } from '../context.ts'
 import type { Db, Trx } from '../store/database.ts'
 import type { StoredBlob } from './upload-file.ts'
 
@@ -80,27 +77,6 @@ export async function unlinkBlob(trx: Trx, repositoryId: number, digest: string)
     .where('digest', '=', digest)
     .executeTakeFirst()
   return numDeletedRows > 0n
-}
-
-/**
- * Stores a stream as a blob of a repository: durable and linked when it resolves.
- *
- * @throws ImgctlError as BlobStore.writeBlob
- */
-export function storeBlob(
-  ctx: Pick<ServerContext, 'db' | 'blobs' | 'now'>,
-  blob: {
-    readonly repositoryId: number
-    readonly source: Readable
-    readonly expectedDigest?: Digest
-    readonly maxBytes?: number
-  },
-): Promise<StoredBlob> {
-  const { repositoryId, source, ...rules } = blob
-  return ctx.blobs.writeBlob(source, rules, async (stored) => {
-    await ctx.db.transaction().execute((trx) => linkBlob(trx, { ...stored, repositoryId, now: ctx.now() }))
-    return stored
-  })
 }
 
 function upsertLink(trx: Trx, repositoryId: number, digest: string, now: number) {

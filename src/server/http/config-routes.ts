@@ -28,6 +28,9 @@ export function configRoutes(ctx: ServerContext): FastifyPluginAsyncTypebox {
           imageBytes: limits.imageBytes,
           imagesPerOrganization: limits.imagesPerOrganization,
           manifestBytes: MAX_MANIFEST_BYTES,
+          ...(limits.storagePerOrganization === undefined
+            ? {}
+            : { storagePerOrganization: limits.storagePerOrganization }),
         },
         compression: ['zstd' as const, 'gzip' as const, 'none' as const],
         builder: false,

@@ -1,3 +1,4 @@
+import type { Selectable } from 'kysely'
 import type { Me, Organization } from '../../contract/identity.ts'
 import type { ServerContext } from '../context.ts'
 import type { OrganizationTable } from '../store/schema.ts'
@@ -45,6 +46,6 @@ export async function reachableOrganizations(
   return (await reachable.execute()).map(toOrganization)
 }
 
-function toOrganization({ id, slug, name, createdAt }: OrganizationTable): Organization {
+function toOrganization({ id, slug, name, createdAt }: Selectable<OrganizationTable>): Organization {
   return { id, slug, name, createdAt: new Date(createdAt).toISOString() }
 }

@@ -20,6 +20,7 @@ export async function checkRecords(db: Trx): Promise<Finding[]> {
     ...(await checkManifests(db)),
     ...(await checkTags(db)),
     ...(await checkImages(db)),
+    ...(await checkSums(db)),
   ]
 }
 
@@ -75,6 +76,20 @@ function checkImages(db: Trx): Promise<Finding[]> {
       WHERE i.state = 'active' AND NOT EXISTS (
         SELECT 1 FROM repositories p JOIN tags t ON t."repositoryId" = p.id AND t.tag = i.tag AND t.digest = i.digest
           WHERE p."organizationId" = i."organizationId" AND p.path = i.repository)`,
+  )
+}
+
+/** What counts for the quota is what is there. */
+function checkSums(db: Trx): Promise<Finding[]> {
+  return findings(
+    db,
+    'DATABASE_DAMAGED',
+    sql`SELECT slug AS subject,
+        'its blobs have ' || actual || ' bytes, and ' || "storedBytes" || ' are counted' AS problem
+      FROM (SELECT o.slug, o."storedBytes", (SELECT COALESCE(SUM(b.size), 0) FROM blobs b
+        WHERE EXISTS (SELECT 1 FROM blob_links l JOIN repositories p ON p.id = l."repositoryId"
+          WHERE l.digest = b.digest AND p."organizationId" = o.id)) AS actual FROM organizations o)
+      WHERE actual <> "storedBytes"`,
   )
 }
 

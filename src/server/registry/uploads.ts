@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { ImgctlError } from '../../errors/error.ts'
+import { ImgctlError, isCode } from '../../errors/error.ts'
 import type { Digest, DigestAlgorithm } from '../../oci/digest.ts'
+import { removeBlobs } from '../content/collect.ts'
 import { linkBlob, mountBlob } from '../content/links.ts'
 import { ensureRepository, findRepository } from '../content/repositories.ts'
+import { assertWithinStorage } from '../content/storage-quota.ts'
 import type { StoredBlob, Upload } from '../content/upload-file.ts'
 import { challenge } from './access.ts'
 import { blobPath, type Call, contentLength, repositoryOf } from './call.ts'
@@ -140,7 +142,10 @@ async function useUpload<T>(call: Call, id: string, action: (upload: Upload) => 
 
 /** Appends the request's body where the client says it belongs: only at the end. */
 async function receive(call: Call, upload: Upload): Promise<void> {
-  const { ctx, request, target } = call
+  const { ctx, request, target, access } = call
+  const { imageBytes, storagePerOrganization } = ctx.settings.limits
+  // Who has too much already need not send it. Whether this is too much shows at the end: it may be there by then.
+  await assertWithinStorage(ctx.db, access.organizationId, storagePerOrganization)
   const length = contentLength(call)
   const range = chunkRange(request.headers['content-range'], length)
   const before = upload.size
@@ -149,7 +154,6 @@ async function receive(call: Call, upload: Upload): Promise<void> {
       headers: uploadHeaders(call, target.reference, before),
     })
   }
-  const { imageBytes } = ctx.settings.limits
   if (before + (length ?? 0) > imageBytes) {
     throw new RegistryError(413, 'SIZE_INVALID', `a blob may have at most ${imageBytes} bytes here`)
   }
@@ -173,17 +177,24 @@ async function appendBody(body: IncomingMessage, upload: Upload, maxBytes: numbe
 }
 
 /** Durable and linked when it resolves: only then the client may hear of it. */
-function finish(call: Call, upload: Upload, id: string, digest: Digest): Promise<void> {
+async function finish(call: Call, upload: Upload, id: string, digest: Digest): Promise<void> {
   const { ctx, access, target } = call
-  return upload.finish(digest, (blob: StoredBlob) =>
+  const { organizationId } = access
+  const link = (blob: StoredBlob) =>
     ctx.db.transaction().execute(async (trx) => {
       const now = ctx.now()
-      const { organizationId } = access
       const repositoryId = await ensureRepository(trx, { organizationId, path: target.repository.path, now })
       await linkBlob(trx, { ...blob, repositoryId, now })
+      await assertWithinStorage(trx, organizationId, ctx.settings.limits.storagePerOrganization)
       await trx.deleteFrom('uploads').where('id', '=', id).execute()
-    }),
-  )
+    })
+  try {
+    await upload.finish(digest, link)
+  } catch (error) {
+    // Its file is there, and nobody may have it: what was refused takes no space.
+    if (isCode(error, 'QUOTA_EXCEEDED')) await removeBlobs(ctx, [digest])
+    throw error
+  }
 }
 
 /** The file first: on a full disk it is the space that counts. Without its file an upload is unknown. */

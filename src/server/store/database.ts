@@ -1,6 +1,7 @@
 import { Kysely, type Migration, Migrator, type Transaction } from 'kysely'
 import * as initial from './migrations/001-initial.ts'
 import * as login from './migrations/002-login.ts'
+import * as storedBytes from './migrations/003-stored-bytes.ts'
 import * as audit from './migrations/004-audit.ts'
 import type { Database } from './schema.ts'
 import { sqliteDialect } from './sqlite.ts'
@@ -16,6 +17,7 @@ export const DATABASE_FILE = 'imgctl.db'
 const MIGRATIONS: Record<string, Migration> = {
   '001-initial': initial,
   '002-login': login,
+  '003-stored-bytes': storedBytes,
   '004-audit': audit,
 }
 
@@ -25,7 +27,12 @@ export const MIGRATION_NAMES: readonly string[] = Object.keys(MIGRATIONS).sort()
 /** Opens the database file (created when absent) and brings its tables up to date. */
 export async function openDatabase(file: string): Promise<Db> {
   const db = new Kysely<Database>({ dialect: sqliteDialect(file) })
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } })
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: async () => MIGRATIONS },
+    // They do not build on each other, and branches land in any order.
+    allowUnorderedMigrations: true,
+  })
   const { error } = await migrator.migrateToLatest()
   if (error) {
     await db.destroy()

@@ -34,6 +34,8 @@ export interface OrganizationTable {
   slug: string
   name: string
   imageQuota: number
+  /** Of its blobs, each once, whichever repositories have it. Triggers keep it. */
+  storedBytes: Generated<number>
   createdAt: number
 }
 

@@ -4,7 +4,8 @@ import { expect, test } from 'vitest'
 import { OCI_EMPTY, OCI_INDEX, OCI_MANIFEST } from '../../../src/oci/media-types.ts'
 import { collectAll, collectOrphanFiles, collectRepository } from '../../../src/server/content/collect.ts'
 import { cleanUp, startJanitor } from '../../../src/server/content/janitor.ts'
-import { linkBlob, storeBlob } from '../../../src/server/content/links.ts'
+import { linkBlob } from '../../../src/server/content/links.ts'
+import { storeBlob } from '../../../src/server/content/store-blob.ts'
 import {
   apiKey,
   basic,

@@ -5,8 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Image, ReasonCode } from '../../../src/contract/image.ts'
 import { digestBytes, digestHex } from '../../../src/oci/digest.ts'
 import { OCI_EMPTY } from '../../../src/oci/media-types.ts'
-import { storeBlob } from '../../../src/server/content/links.ts'
 import { storeManifest } from '../../../src/server/content/manifests.ts'
+import { storeBlob } from '../../../src/server/content/store-blob.ts'
 import type { ServerContext } from '../../../src/server/context.ts'
 import {
   encode,

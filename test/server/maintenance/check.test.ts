@@ -114,6 +114,12 @@ const DAMAGES: readonly [string, (store: Store) => Promise<unknown>, FindingCode
     ['DATABASE_DAMAGED', 'DATABASE_DAMAGED', 'DATABASE_DAMAGED'],
     /refers to a row of users that is not there/,
   ],
+  [
+    'the sum for the quota is another',
+    ({ ctx }) => ctx.db.updateTable('organizations').set({ storedBytes: 7 }).execute(),
+    ['DATABASE_DAMAGED', 'DATABASE_DAMAGED'],
+    /its blobs have \d+ bytes, and 7 are counted/,
+  ],
   ['the keys are gone', ({ dataDir }) => rm(join(dataDir, 'keys.json')), ['KEYS_MISSING'], /passwords/],
   [
     'the keys are of another server',
