@@ -52,7 +52,7 @@ export interface ManifestReader {
 
 export interface WriteOptions {
   readonly signal?: AbortSignal
-  /** Called with the bytes that went out since the last call (negative when bytes are sent again). */
+  /** Called with the bytes that went out since the last call, those of an earlier run at first; negative: sent again. */
   readonly onBytes?: (bytes: number) => void
   /** Where the upload is noted, so that a later run can go on with it. */
   readonly record?: UploadRecord

@@ -220,7 +220,7 @@ export class BlobUpload {
     this.#isResumed = true
     this.#offset = position
     this.#best = position
-    this.#reported = position
+    this.#report(position)
   }
 
   /** Whether a later run can go on with what the registry has: it was noted, and this failure may pass. */

@@ -4,6 +4,8 @@ import { humanBytes, humanDuration } from './humanize.ts'
 const RATE_WINDOW_MS = 5_000
 /** Samples closer than this are merged: an item may report each chunk. */
 const SAMPLE_MS = 200
+/** Before that the first bytes, which only fill buffers, would be taken for the rate. */
+const ETA_AFTER_MS = 3_000
 
 export interface Item {
   readonly id: string
@@ -58,8 +60,11 @@ export class Tally {
   }
 
   update(item: Item): void {
-    this.#done += item.done - (this.#items.get(item.id)?.done ?? 0)
+    const before = this.#items.get(item.id)
+    this.#done += item.done - (before?.done ?? 0)
     this.#items.set(item.id, item)
+    // What is complete when it is first heard of took no time: it says nothing of the rate.
+    if (!before && item.done === item.total) for (const sample of this.#samples) sample.done += item.done
     this.#sample()
   }
 
@@ -68,20 +73,28 @@ export class Tally {
     return this.#now() - this.#startedAt
   }
 
+  /** Bytes, bytes per second, and milliseconds that are left; undefined while nothing can be said. */
+  get state(): { done: number; total: number | undefined; rate: number; etaMs: number | undefined } {
+    const total = this.#total ?? this.#sumOfTotals()
+    const rate = this.#rate()
+    const isKnown = rate > 0 && total !== undefined && total > this.#done && this.elapsed >= ETA_AFTER_MS
+    return {
+      done: this.#done,
+      total,
+      rate,
+      etaMs: isKnown ? ((total - this.#done) / rate) * 1000 : undefined,
+    }
+  }
+
   /** `upload  12.3 MB / 1.20 GB  10%  5.00 MB/s  3m 57s left`, as far as it is known. */
   summary(): string {
     const parts = [this.#phase ?? '']
     if (this.#isStill()) return parts[0]!
-    const total = this.#total ?? this.#sumOfTotals()
-    if (this.#done > 0 || total) {
-      parts.push(total ? `${humanBytes(this.#done)} / ${humanBytes(total)}` : humanBytes(this.#done))
-    }
-    if (total) parts.push(`${Math.min(100, Math.floor((this.#done / total) * 100))}%`)
-    const rate = this.#rate()
+    const { done, total, rate, etaMs } = this.state
+    if (done > 0 || total) parts.push(total ? `${humanBytes(done)} / ${humanBytes(total)}` : humanBytes(done))
+    if (total) parts.push(`${Math.min(100, Math.floor((done / total) * 100))}%`)
     if (rate > 0) parts.push(`${humanBytes(rate)}/s`)
-    if (rate > 0 && total && total > this.#done) {
-      parts.push(`${humanDuration(((total - this.#done) / rate) * 1000)} left`)
-    }
+    if (etaMs !== undefined) parts.push(`${humanDuration(etaMs)} left`)
     return parts.join('  ')
   }
 

@@ -16,6 +16,13 @@ export type ProgressEvent =
       readonly total?: number
       readonly status?: string
     }
+  | {
+      readonly event: 'progress'
+      readonly done: number
+      readonly total?: number
+      readonly bytesPerSecond: number
+      readonly etaSeconds?: number
+    }
   | { readonly event: 'step'; readonly id: string; readonly label: string; readonly status: string }
   | { readonly event: 'message'; readonly text: string }
 

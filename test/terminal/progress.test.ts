@@ -137,3 +137,72 @@ test.each<[Surroundings, boolean]>([
   run.progress.finish()
   expect(run.streams.err().includes('\x1b[?25l')).toBe(paints)
 })
+
+/** A layer that goes at a steady rate in chunks of uneven size, told as they go. */
+function steady(run: ReturnType<typeof start>, total: number, perSecond: number, upTo: number) {
+  run.progress.phase('upload', { total })
+  for (let done = 0, i = 0; done < upTo; i++) {
+    const chunk = Math.min(upTo - done, 20_000 + ((i * 7919) % 90_000))
+    vi.advanceTimersByTime((chunk / perSecond) * 1000)
+    done += chunk
+    run.progress.item('a', 'layer a', done, total, 'pushing')
+  }
+}
+
+const totals = (run: ReturnType<typeof start>) =>
+  run.streams
+    .err()
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+    .filter(({ event }) => event === 'progress')
+
+test.each([200_000, 1_000_000, 9_000_000])(
+  'the end that is guessed at the half of an upload at %i bytes/s is off by less than a quarter',
+  (perSecond) => {
+    const run = start('json')
+    const total = 30 * perSecond
+    steady(run, total, perSecond, total / 2)
+    const { etaSeconds, bytesPerSecond } = totals(run).at(-1)
+    expect(Math.abs(etaSeconds - 15)).toBeLessThan(0.25 * 15)
+    expect(Math.abs(bytesPerSecond - perSecond)).toBeLessThan(0.25 * perSecond)
+  },
+)
+
+test('layers that are there already count as done, and do not make the rest look near', () => {
+  const run = start('json')
+  run.progress.phase('upload', { total: 1_030_000_000 })
+  run.progress.item('base', 'base', 1_000_000_000, 1_000_000_000, 'exists')
+  for (let second = 1; second <= 15; second++) {
+    vi.advanceTimersByTime(1000)
+    run.progress.item('a', 'layer a', second * 1_000_000, 30_000_000, 'pushing')
+  }
+  const { done, etaSeconds } = totals(run).at(-1)
+  expect(done).toBe(1_015_000_000)
+  expect(Math.abs(etaSeconds - 15)).toBeLessThan(0.25 * 15)
+})
+
+test('no end is guessed in the first three seconds', () => {
+  const run = start('json')
+  steady(run, 100_000_000, 1_000_000, 2_900_000)
+  expect(totals(run).length).toBeGreaterThan(0)
+  expect(totals(run).filter(({ etaSeconds }) => etaSeconds !== undefined)).toEqual([])
+})
+
+test.each<[ProgressMode, number]>([
+  ['tty', 11],
+  ['plain', 1],
+  ['json', 2],
+  ['none', 0],
+])('%s: a hundred thousand chunks in a second cost at most %i writes', (mode, most) => {
+  const run = start(mode, { tty: mode === 'tty' })
+  run.progress.phase('upload', { total: 1e9 })
+  run.progress.item('a', 'layer a', 0, 1e9, 'pushing')
+  const write = vi.spyOn(run.streams.stderr, 'write')
+  for (let i = 1; i <= 100_000; i++) {
+    if (i % 1000 === 0) vi.advanceTimersByTime(10)
+    run.progress.item('a', 'layer a', i * 1000, 1e9, 'pushing')
+  }
+  expect(write.mock.calls.length).toBeLessThanOrEqual(most)
+  run.progress.finish()
+})

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { ProgramWatch } from '../../archive/program-watch.ts'
 import { isCode } from '../../errors/error.ts'
 import type { Digest } from '../../oci/digest.ts'
@@ -5,6 +6,7 @@ import type { Descriptor } from '../../oci/manifest.ts'
 import type { WriteOptions } from '../../ports/registry.ts'
 import { encodeLayer } from './layer-encoder.ts'
 import type { PlannedLayer } from './push-facts.ts'
+import { SentShare } from './sent-share.ts'
 import type { ImageSource, SourceLayer } from './source.ts'
 import type { TransferJob } from './transfer.ts'
 
@@ -86,7 +88,7 @@ export class LayerTransfer {
     const { label, storedSize: total } = layer
     let done = 0
     const onRead = (bytes: number) => {
-      done = Math.min(total, done + bytes)
+      done = Math.max(0, Math.min(total, done + bytes))
       onEvent({ type: 'layer', label, status: 'pushing', done, total })
     }
     const record = journal.record({ registry: host, repository: path, content: layer.content })
@@ -110,11 +112,14 @@ export class LayerTransfer {
     // A compressor copies what it is given; what goes as it is stays in memory until it was sent.
     const isCompressed = layer.compression !== 'none'
     const stored = isCompressed ? await layer.open(0, options.signal) : layer.chunks(options.signal)
+    const sent = new SentShare(onRead)
     const encoded = encodeLayer(stored, layer.compression, (chunk) => {
       look?.(chunk)
-      onRead(chunk.length)
+      sent.read(chunk.length)
     })
-    await this.#job.repository.writeStream(encoded.stream, () => encoded.finish(), options)
+    const stream = Readable.from(sent.made(encoded.stream), { objectMode: false })
+    const onBytes = (bytes: number) => sent.went(bytes)
+    await this.#job.repository.writeStream(stream, () => encoded.finish(), { ...options, onBytes })
     // The media type that the image's own manifest uses for this very blob is kept.
     const made = encoded.finish()
     return layer.descriptor?.digest === made.digest ? layer.descriptor : made
