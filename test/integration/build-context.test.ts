@@ -72,6 +72,21 @@ for (const [engine, builder] of BUILDERS) {
   })
 }
 
+describeWith(['podman'], 'a link that leads out of the context, in podman', () => {
+  test('is named: Podman refuses it without a word', async () => {
+    const { folder } = await make({
+      'context/Dockerfile': DOCKERFILE,
+      'context/in': { symlink: '/etc/passwd' },
+      'context/out': { symlink: '../../etc/passwd' },
+    })
+    const building = build(service('podman'), 'classic', await openContext({ folder }))
+    await expect(building).rejects.toMatchObject({
+      ...{ code: 'BUILD_FAILED', context: ['out -> ../../etc/passwd'] },
+      message: expect.stringContaining('Podman'),
+    })
+  })
+})
+
 /** Builds and lists what COPY saw; the image is removed. */
 async function build(
   { socketPath, dockerHost }: { socketPath: string; dockerHost: string },

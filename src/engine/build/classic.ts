@@ -5,6 +5,7 @@ import { buildCall } from './build-call.ts'
 import type { BuildRun } from './buildkit.ts'
 import { ClassicSteps } from './classic-steps.ts'
 import { buildFailure } from './failure.ts'
+import { linksOutFailure } from './links-out.ts'
 import {
   baseRegistries,
   credentialsByHost,
@@ -15,6 +16,13 @@ import { SecretMask } from './secret-mask.ts'
 import { SentContext } from './sent-context.ts'
 import { removeStepImages } from './step-images.ts'
 import { BuildSteps } from './steps.ts'
+
+/**
+ * Podman 4.3 lists the container of a step (libpod, with external=true), but stopping, killing and inspecting it answer
+ * 404, and to remove it leaves its process.
+ */
+const STEP_GOES_ON =
+  'Podman has no way to stop a step: one that runs goes on in the engine to its end, and is not kept'
 
 /**
  * Builds with Docker's classic builder or Podman's. Closing the request cancels the build, but Podman lets the step
@@ -32,11 +40,19 @@ export async function buildClassically(run: BuildRun): Promise<string | undefine
     steps.end('failed')
     return buildFailure(message, request, buildSteps.failed)
   }
+  let isWordless = false
+  const refusal = (status: number, message: string): ImgctlError => {
+    isWordless = message === ''
+    return failure(message || `the engine gave no reason (status ${status})`)
+  }
   try {
-    return await follow(run, context, steps, failure)
+    return await follow(run, context, steps, failure, refusal)
   } catch (error) {
-    await removeStepImages(engine, steps.made, engine.product === 'podman' && signal?.aborted === true)
-    throw context.failure ?? error
+    const isStoppedPodman = engine.product === 'podman' && signal?.aborted === true
+    if (isStoppedPodman) onEvent({ kind: 'warning', message: STEP_GOES_ON })
+    await removeStepImages(engine, steps.made, isStoppedPodman)
+    if (context.failure !== undefined) throw context.failure
+    throw (isWordless && (await linksOutFailure(request.files))) || error
   } finally {
     context.close()
   }
@@ -47,6 +63,7 @@ async function follow(
   context: SentContext,
   steps: ClassicSteps,
   failure: (message: string) => ImgctlError,
+  refusal: (status: number, message: string) => ImgctlError,
 ): Promise<string | undefined> {
   const call = buildCall(request)
   const tls = engine.product === 'podman' && onlyLoopbackRegistries(request) ? { tlsVerify: 'false' } : {}
@@ -56,7 +73,7 @@ async function follow(
     query: { ...call.query, dockerfile: request.dockerfile.name, version: '1', ...tls },
     registryConfig: await encodeRegistryConfig(baseRegistries(request), credentialsByHost(request)),
     ...{ body: context.body, signal },
-    refusal: (_status, message) => failure(message),
+    refusal,
   })
   let imageId: string | undefined
   for await (const event of readEvents(body, failure)) {

@@ -8,19 +8,25 @@ import type { BuildFiles } from '../../ports/engine-build.ts'
 /**
  * The files of a context for whichever builder asks.
  *
- * @param onListed told what was found, when all of it is known: at the end of a tar; before BuildKit asks for files
+ * @param onListed told once what was found, when all of it is known: at the end of a tar; when BuildKit has the list
  */
 export function buildFiles(
   context: BuildContext,
   onListed: (summary: ContextSummary) => void,
   signal: AbortSignal | undefined,
 ): BuildFiles {
+  let isTold = false
+  const tell = (tally: ContextTally) => {
+    if (isTold) return
+    isTold = true
+    onListed(tally.summary())
+  }
   return {
     id: context.root,
     tar: () => {
       const tally = new ContextTally()
       const tar = contextTar(context, { onEntry: (entry) => tally.add(entry), ...(signal ? { signal } : {}) })
-      tar.once('end', () => onListed(tally.summary()))
+      tar.once('end', () => tell(tally))
       return tar
     },
     folder: {
@@ -31,7 +37,7 @@ export function buildFiles(
           yield { ...entry, read: () => readContextFile(entry, signal) }
         }
         // BuildKit of 2020 looks for the ignore file before it asks for the context.
-        if (only?.length !== 1 || only[0] !== IGNORE_FILE) onListed(tally.summary())
+        if (only?.length !== 1 || only[0] !== IGNORE_FILE) tell(tally)
       },
     },
   }

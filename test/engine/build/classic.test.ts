@@ -4,7 +4,8 @@ import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import type { EngineBuild } from '../../../src/ports/engine-build.ts'
 import { type Answer, dieAfter, events, json, type Script, scriptedEngine } from '../scripted-engine.ts'
-import { buildRequest, IMAGE_ID, recorder } from './scripted-buildkit.ts'
+import { folderFiles, sentFile } from './memory-files.ts'
+import { buildRequest, IMAGE_ID, readable, recorder } from './scripted-buildkit.ts'
 
 const DOCKER = { 'api-version': '1.41', 'builder-version': '1' }
 const PODMAN = { 'api-version': '1.41', 'libpod-api-version': '4.3.1', 'builder-version': '' }
@@ -69,6 +70,41 @@ test('a refusal with a status is read as an error in the stream is', async () =>
   await expect(engine.build(buildRequest())).rejects.toMatchObject({
     code: 'BUILD_FAILED',
     message: 'Dockerfile:2: unknown instruction: FOO',
+  })
+})
+
+describe('a refusal without a word', () => {
+  const wordless: Answer = (_request, response) => void response.writeHead(500).end()
+  const withLink = (path: string, target: string) =>
+    folderFiles(
+      async function* () {
+        yield sentFile('a', () => readable('a'))
+        yield { ...sentFile(path, () => readable()), type: 'symlink' as const, target }
+      },
+      () => readable('the tar'),
+    )
+
+  test.each([
+    ['out', '../etc/passwd'],
+    ['b/out', '../../x'],
+    ['b/out', 'c/../../..'],
+  ])('names the links that Podman does not take: %s -> %s', async (path, target) => {
+    const { engine } = await classic(wordless, { ping: PODMAN })
+    await expect(engine.build(buildRequest({ files: withLink(path, target) }))).rejects.toMatchObject({
+      ...{ code: 'BUILD_FAILED', context: [`${path} -> ${target}`] },
+      hint: expect.stringContaining('.dockerignore'),
+    })
+  })
+
+  test.each([
+    ['b/in', '../a'],
+    ['in', '/../etc/passwd'],
+    ['in', '..a/b'],
+  ])('says that there was none: %s -> %s', async (path, target) => {
+    const { engine } = await classic(wordless, { ping: PODMAN })
+    await expect(engine.build(buildRequest({ files: withLink(path, target) }))).rejects.toMatchObject({
+      message: 'the build failed: the engine gave no reason (status 500)',
+    })
   })
 })
 
@@ -198,7 +234,7 @@ describe('what the steps of a failed build made', () => {
       },
       { ping, answers: { ...removable('333333333333'), ...removable('444444444444') } },
     )
-    const { onEvent } = recorder()
+    const { events: told, onEvent } = recorder()
     await expect(
       engine.build(buildRequest(), {
         signal: stop.signal,
@@ -213,5 +249,7 @@ describe('what the steps of a failed build made', () => {
       ['444444444444', `?noprune=true&force=${force}`],
       ['333333333333', `?noprune=true&force=${force}`],
     ])
+    const warnings = told.flatMap((event) => (event.kind === 'warning' ? event.message : []))
+    expect(warnings).toEqual(ping === PODMAN ? [expect.stringContaining('goes on in the engine')] : [])
   })
 })
