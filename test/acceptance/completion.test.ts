@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { ENGINES } from '../services/engines.ts'
 import { describeWith, service } from '../services/use.ts'
 import { savedImage, writeArchive } from './archives.ts'
 import { imgctl, serve, type TestServer } from './program.ts'
@@ -209,7 +210,7 @@ describe('names are a help, and silent without it', () => {
   })
 })
 
-for (const engine of ['dockerClassic', 'dockerContainerd', 'podman'] as const) {
+for (const engine of ENGINES) {
   describeWith([engine], `names of ${engine}`, () => {
     test('are offered for commands that take them, beside those of the server', async () => {
       const { fixtureImages, IMAGES } = await import('../services/fixtures.ts')

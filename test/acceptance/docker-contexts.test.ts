@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { writeContext } from '../engine/docker-context.ts'
 import { callEngine } from '../services/engine.ts'
-import { fixtureImages, IMAGES } from '../services/fixtures.ts'
+import { ENGINE } from '../services/engines.ts'
+import { type EngineName, fixtureImages, IMAGES } from '../services/fixtures.ts'
 import { describeWith, service } from '../services/use.ts'
 import { tarOf } from './archives.ts'
 import { imgctl, jsonError, serve, type TestServer } from './program.ts'
@@ -33,16 +34,20 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-describeWith(['dockerClassic', 'podman'], 'the engine of a docker context', () => {
+/** Another one than that of the run. */
+const OTHER: EngineName = ENGINE === 'podman' ? 'dockerClassic' : 'podman'
+const PRODUCTS = { dockerClassic: 'Docker', dockerContainerd: 'Docker', podman: 'Podman' }
+
+describeWith([ENGINE, OTHER], 'the engine of a docker context', () => {
   beforeAll(async () => {
-    await Promise.all([fixtureImages('dockerClassic'), fixtureImages('podman')])
-    for (const name of ['dockerClassic', 'podman'] as const) {
+    await Promise.all([fixtureImages(ENGINE), fixtureImages(OTHER)])
+    for (const name of [ENGINE, OTHER]) {
       await writeContext(env['DOCKER_CONFIG']!, name, { host: `unix://${service(name).socketPath}` })
     }
     await writeFile(join(folder, 'rootfs.tar'), await tarOf({ app: 'x' }))
   })
   afterAll(async () => {
-    const { socketPath } = service('dockerClassic')
+    const { socketPath } = service(ENGINE)
     for (const tag of ['imported', 'tagged', 'built', 'committed']) {
       await callEngine(socketPath, `/images/${RUN}:${tag}?force=true`, { method: 'DELETE' }).catch(() => {})
     }
@@ -66,12 +71,13 @@ describeWith(['dockerClassic', 'podman'], 'the engine of a docker context', () =
     ['image push', () => [IMAGES.hello, '--name', 'team/hello:1.0', '--dry-run']],
   ])('%s', async (command, args) => {
     for (const flag of ['--context', '--docker-context']) {
-      const result = await run(...command.split(' '), ...args(), flag, 'dockerClassic')
+      const result = await run(...command.split(' '), ...args(), flag, ENGINE)
       // The doctor finds fault with the certificates or the disk of the machine, and that is not of matter here.
-      if (command === 'doctor') expect(result.stdout).toMatch(/✓ engine .*docker context 'dockerClassic'/)
+      if (command === 'doctor')
+        expect(result.stdout).toMatch(new RegExp(`✓ engine .*docker context '${ENGINE}'`))
       else expect(result, flag).toMatchObject({ code: 0 })
       if (command === 'image delete')
-        await run('image', 'tag', `${RUN}:imported`, `${RUN}:tagged`, flag, 'dockerClassic')
+        await run('image', 'tag', `${RUN}:imported`, `${RUN}:tagged`, flag, ENGINE)
     }
     const nowhere = await run(...command.split(' '), ...args())
     if (command === 'doctor') expect(nowhere.stdout).toContain('✗ engine')
@@ -88,15 +94,15 @@ describeWith(['dockerClassic', 'podman'], 'the engine of a docker context', () =
       ['pull', '127.0.0.1:1/none:1'],
       ['search', '127.0.0.1:1/none'],
     ]) {
-      const result = await run('image', ...args, '--context', 'dockerClassic', '--debug')
+      const result = await run('image', ...args, '--context', ENGINE, '--debug')
       expect(result.code).toBeGreaterThan(0)
       expect(result.stderr, args.join(' ')).not.toContain('no container engine')
     }
   })
 
   test('each context is its own engine', async () => {
-    const podman = await run('doctor', '--context', 'podman')
-    expect(podman.stdout).toMatch(/✓ engine +Podman .*docker context 'podman'/)
+    const other = await run('doctor', '--context', OTHER)
+    expect(other.stdout).toMatch(new RegExp(`✓ engine +${PRODUCTS[OTHER]} .*docker context '${OTHER}'`))
   })
 
   test('push builds a folder with --context, in the engine of --docker-context', async () => {
@@ -112,13 +118,13 @@ describeWith(['dockerClassic', 'podman'], 'the engine of a docker context', () =
     ]
     const elsewhere = await run(...args)
     expect(elsewhere).toMatchObject({ code: 8, stderr: expect.stringContaining('/nowhere/docker.sock') })
-    const pushed = await run(...args, '--docker-context', 'dockerClassic')
+    const pushed = await run(...args, '--docker-context', ENGINE)
     expect(pushed.stderr).toContain('Successfully pushed team/app:2.0')
     expect(pushed).toMatchObject({ code: 0, stdout: expect.stringMatching(/\/team\/app@sha256:/) })
   })
 
   test('its TLS material opens the engine and checks who answers', async () => {
-    const host = await behindTls(service('dockerClassic').socketPath)
+    const host = await behindTls(service(ENGINE).socketPath)
     const config = env['DOCKER_CONFIG']!
     const [ca, cert, key] = await Promise.all(
       ['ca.pem', 'cert.pem', 'key.pem'].map((name) => readFile(join(MATERIAL, name), 'utf8')),

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ENGINES } from '../services/engines.ts'
 import { describeWith, service } from '../services/use.ts'
 import { imgctl, jsonError, type Options, type Result, serve, type TestServer } from './program.ts'
 
@@ -194,13 +195,14 @@ test('looking changes nothing: no folder is made, none is touched', async () => 
   expect((await stat(empty)).mtimeMs).toBe(before.mtimeMs)
 })
 
-const ENGINES = [
-  ['dockerClassic', 'Docker 20.', 'classic store'],
-  ['dockerContainerd', 'Docker 28.', 'containerd store'],
-  ['podman', 'Podman 4.', 'classic store'],
-] as const
+const FACTS = {
+  dockerClassic: ['Docker 20.', 'classic store'],
+  dockerContainerd: ['Docker 28.', 'containerd store'],
+  podman: ['Podman 4.', 'classic store'],
+} as const
 
-for (const [name, product, store] of ENGINES) {
+for (const name of ENGINES) {
+  const [product, store] = FACTS[name]
   describeWith([name], `the doctor on ${name}`, () => {
     test('names product, version, API and store; all is right: exit 0', async () => {
       const { dockerHost } = service(name)

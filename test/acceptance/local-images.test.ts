@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { events, json, type ScriptedEngine, scriptedEngine } from '../engine/scripted-engine.ts'
 import { callEngine } from '../services/engine.ts'
+import { ENGINES } from '../services/engines.ts'
 import type { EngineName } from '../services/fixtures.ts'
 import { REGISTRY_USER } from '../services/registry.ts'
 import { describeWith, ownRegistry, service } from '../services/use.ts'
@@ -32,7 +33,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-for (const engine of ['dockerClassic', 'dockerContainerd', 'podman'] as const) {
+for (const engine of ENGINES) {
   describeWith([engine], `the images of ${engine}`, () => {
     const run = (...args: string[]) => imgctl(['image', ...args], { env: environment(engine) })
     const image = async (name: string, ...more: string[]): Promise<string> => {

@@ -1,11 +1,10 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { callEngine } from '../services/engine.ts'
+import { ENGINES } from '../services/engines.ts'
 import { type PublishedIndex, publishIndex } from '../services/index-image.ts'
 import { describeWith, ownRegistry, service } from '../services/use.ts'
 import { type HiddenRegistry, hiddenRegistry } from './hidden-registry.ts'
 import { imgctl, jsonError, serve, type TestServer } from './program.ts'
-
-const ENGINES = ['dockerClassic', 'dockerContainerd', 'podman'] as const
 
 for (const engine of ENGINES) {
   describeWith([engine, 'registry'], `${engine}, which does not reach the registry`, () => {

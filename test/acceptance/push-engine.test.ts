@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { buildImage } from '../services/build-image.ts'
 import { callEngine } from '../services/engine.ts'
+import { ENGINE, ENGINES } from '../services/engines.ts'
 import { type EngineName, fixtureImages, IMAGES } from '../services/fixtures.ts'
 import { describeWith, service } from '../services/use.ts'
 import { imgctl, jsonError, type Result, serve, startImgctl, type TestServer } from './program.ts'
@@ -13,7 +14,7 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-for (const engine of ['dockerClassic', 'dockerContainerd', 'podman'] as const) {
+for (const engine of ENGINES) {
   describeWith([engine], `an image of ${engine}`, () => {
     beforeAll(() => fixtureImages(engine))
 
@@ -83,30 +84,30 @@ for (const engine of ['dockerClassic', 'dockerContainerd', 'podman'] as const) {
   })
 }
 
-describeWith(['dockerClassic'], 'a push that is stopped', () => {
+describeWith([ENGINE], `a push from ${ENGINE} that is stopped`, () => {
   const tag = 'imgctl-test/slow:1.0'
-  beforeAll(() => bigImage('dockerClassic', tag))
+  beforeAll(() => bigImage(ENGINE, tag))
 
   test('by Ctrl-C ends with 130 and leaves no tag', async () => {
-    const before = await references('dockerClassic')
-    const run = startPush('dockerClassic', tag, '--via', 'engine')
+    const before = await references(ENGINE)
+    const run = startPush(ENGINE, tag, '--via', 'engine')
     await until(() => run.stderr().includes('The push refers to'))
-    await until(async () => (await references('dockerClassic')).some((name) => name.includes('_imgctl-')))
+    await until(async () => (await references(ENGINE)).some((name) => name.includes('_imgctl-')))
     run.child.kill('SIGINT')
     expect(await run.ended).toMatchObject({ code: 130, stdout: '' })
-    expect(await references('dockerClassic')).toEqual(before)
+    expect(await references(ENGINE)).toEqual(before)
   })
 
   test('by kill -9 leaves a tag that the next run removes', async () => {
-    const before = await references('dockerClassic')
-    const run = startPush('dockerClassic', tag, '--via', 'engine')
-    await until(async () => (await references('dockerClassic')).some((name) => name.includes('_imgctl-')))
+    const before = await references(ENGINE)
+    const run = startPush(ENGINE, tag, '--via', 'engine')
+    await until(async () => (await references(ENGINE)).some((name) => name.includes('_imgctl-')))
     run.child.kill('SIGKILL')
     await run.ended
-    const next = await push('dockerClassic', tag, '--via', 'engine')
+    const next = await push(ENGINE, tag, '--via', 'engine')
     expect(next.code).toBe(0)
     expect(next.stderr).toMatch(/^removed .*_imgctl-.*, left by a run that was killed$/m)
-    expect(await references('dockerClassic')).toEqual(before)
+    expect(await references(ENGINE)).toEqual(before)
   })
 
   test('by Ctrl-C while it is exported ends with 130 too', async () => {
@@ -114,7 +115,7 @@ describeWith(['dockerClassic'], 'a push that is stopped', () => {
     const run = startImgctl(['image', 'push', tag, '--name', 'slow:2.0', '--via', 'direct'], {
       env: {
         ...server.env,
-        DOCKER_HOST: service('dockerClassic').dockerHost,
+        DOCKER_HOST: service(ENGINE).dockerHost,
         XDG_CACHE_HOME: join(server.folder, 'no-cache'),
       },
     })
