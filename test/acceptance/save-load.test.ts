@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { openArchive } from '../../src/archive/open-archive.ts'
+import { type Entry, entry, pax, tar } from '../archive/build-archive.ts'
+import { saved } from '../archive/refusal.ts'
 import { callEngine } from '../services/engine.ts'
 import { ENGINE } from '../services/engines.ts'
 import { fixtureImages, IMAGES } from '../services/fixtures.ts'
@@ -260,6 +262,44 @@ describe('image load refuses before the engine is asked:', () => {
       'DIGEST_MISMATCH',
     ],
     ["a container's files", async () => tarOf({ 'etc/passwd': 'root' }), 'ARCHIVE_INVALID'],
+    [
+      'a size beyond all disks',
+      async () => withEntries({ name: 'x', size: 2 ** 50, base256: true }),
+      'ARCHIVE_INVALID',
+    ],
+    [
+      'a path that leads out',
+      async () => withEntries({ name: '../../etc/cron.d/x', body: 'x' }),
+      'ARCHIVE_INVALID',
+    ],
+    ['an absolute path', async () => withEntries({ name: '/etc/cron.d/x', body: 'x' }), 'ARCHIVE_INVALID'],
+    [
+      'a link that leads out',
+      async () => withEntries({ name: 'x', type: '2', linkname: '../../etc/passwd' }),
+      'ARCHIVE_INVALID',
+    ],
+    [
+      'a hard link that leads out',
+      async () => withEntries({ name: 'x', type: '1', linkname: '/etc/passwd' }),
+      'ARCHIVE_INVALID',
+    ],
+    ['an entry that is there twice', async () => tar([...saved(), ...saved()]), 'ARCHIVE_INVALID'],
+    [
+      'a layer that is missing',
+      async () => tar(saved({ layer: { name: 'other', body: 'x' } })),
+      'ARCHIVE_INVALID',
+    ],
+    [
+      'a config that is no JSON',
+      async () => tar(saved({ config: { name: 'config.json', body: '{"os"' } })),
+      'ARCHIVE_INVALID',
+    ],
+    [
+      'more entries than images have',
+      async () => withEntries(...Array.from({ length: 100_001 }, (_, i) => ({ name: `n${i}`, type: '5' }))),
+      'ARCHIVE_INVALID',
+    ],
+    ['a hole of terabytes', async () => Buffer.concat([...hugeHole(), tar(saved())]), 'TOO_LARGE'],
   ])('%s', async (_, bytes, code) => {
     const path = join(folder, 'bad.tar')
     await writeFile(path, await bytes())
@@ -344,6 +384,14 @@ describeWith([ENGINE], `save and load with ${ENGINE}`, () => {
     expect(loaded).toMatchObject({ code: 0, stdout: `Loaded image: ${IMAGES.hello}\n` })
   })
 })
+
+const withEntries = (...entries: Entry[]) => tar([...entries, ...saved()])
+
+/** A sparse entry that says to be large and has nothing stored. */
+function hugeHole(): Buffer[] {
+  const records = { 'GNU.sparse.map': '0,0', 'GNU.sparse.size': String(2 ** 42), 'GNU.sparse.name': 'x' }
+  return [entry(pax(records)), entry({ name: 'y' })]
+}
 
 /** Runs a shell's command line, `imgctl` in it being ours. */
 function shell(line: string, env: Record<string, string> = {}) {
