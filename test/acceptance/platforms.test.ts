@@ -210,4 +210,22 @@ describeWith(['dockerContainerd'], 'an image for several platforms on a containe
       expect(jsonError(absent)).toMatchObject({ code: 'ARCH_MISMATCH' })
     }
   })
+
+  test('a digest names it as its tag does, for every command', async () => {
+    const pinned = `${registry().host}/both@${both.digest}`
+    const pushed = await run('push', pinned, '--name', 'both:pinned')
+    expect(pushed, pushed.stderr).toMatchObject({ code: 0 })
+    expect(pushed.stdout).toContain(digestOf(both, 'amd64'))
+    const file = join(folder, 'pinned.tar')
+    expect(await run('save', pinned, '-o', file)).toMatchObject({ code: 0 })
+    expect(await platformsIn(file)).toEqual(['amd64', 'arm64'])
+    const [byDigest, byTag] = [pinned, image('both')].map((name) => run('history', name, '--format', 'json'))
+    expect(JSON.parse((await byDigest!).stdout)[0].createdBy).toBe(
+      JSON.parse((await byTag!).stdout)[0].createdBy,
+    )
+    // A short id has no name in it: the image's own is taken.
+    const byId = await run('push', both.digest.slice('sha256:'.length, 19), '--via', 'direct')
+    expect(byId, byId.stderr).toMatchObject({ code: 0 })
+    expect(byId.stderr).toContain('Successfully pushed both:1')
+  })
 })
