@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import Provider, { type Configuration } from 'oidc-provider'
 
@@ -18,11 +19,15 @@ export interface TestIssuer {
   /** `ask` shows a page with two buttons. */
   answer: 'approve' | 'deny' | 'ask'
   accessTokenSeconds: number
+  /** Whether a refresh token is good once only. */
+  rotates: boolean
   /** Requests for tokens, by grant type. */
   readonly grants: string[]
   /** Refresh tokens and codes that were given out or used: what must be found nowhere. */
   readonly secrets: Set<string>
   readonly revocations: string[]
+  /** Errors that the token endpoint answers with next, one by one. */
+  readonly tokenAnswers: string[]
   /** Changes what the token endpoint answers with. */
   tamper: ((answer: TokenAnswer) => Promise<TokenAnswer> | TokenAnswer) | undefined
   /** Changes the discovery document. */
@@ -52,9 +57,11 @@ export async function startIssuer({ device = true } = {}): Promise<TestIssuer> {
     jwk,
     answer: 'approve',
     accessTokenSeconds: 3600,
+    rotates: true,
     grants: [],
     secrets: new Set(),
     revocations: [],
+    tokenAnswers: [],
     tamper: undefined,
     describe: undefined,
     delayMs: 0,
@@ -101,7 +108,7 @@ function configuration(issuer: TestIssuer, device: boolean): Configuration {
     claims: { profile: ['name'], email: ['email'] },
     findAccount: (_, id) => ({ accountId: id, claims: async () => ({ sub: id }) }),
     interactions: { url: (_, { uid }) => `/interaction/${uid}` },
-    rotateRefreshToken: true,
+    rotateRefreshToken: () => issuer.rotates,
     ttl: {
       IdToken: 600,
       RefreshToken: 86_400,
@@ -133,6 +140,13 @@ type Middleware = Parameters<Provider['use']>[0]
 
 function watch(issuer: TestIssuer): Middleware {
   return async (ctx, next) => {
+    const error = ctx.path === '/token' ? issuer.tokenAnswers.shift() : undefined
+    if (error !== undefined) {
+      issuer.grants.push(new URLSearchParams(await text(ctx.req)).get('grant_type') ?? '')
+      ctx.status = error === 'invalid_client' ? 401 : 400
+      ctx.body = { error, error_description: 'as the test says' }
+      return
+    }
     await next()
     if (ctx.path === '/.well-known/openid-configuration' && issuer.describe) {
       ctx.body = issuer.describe(ctx.body as Record<string, unknown>)
@@ -140,6 +154,10 @@ function watch(issuer: TestIssuer): Middleware {
     const parameters = (ctx.oidc?.params ?? {}) as Record<string, unknown>
     for (const name of ['code', 'refresh_token', 'token']) {
       if (typeof parameters[name] === 'string') issuer.secrets.add(parameters[name])
+    }
+    // The default of 5 s between two questions is long for a test.
+    if (ctx.path === '/device/auth' && ctx.status === 200) {
+      ctx.body = { ...(ctx.body as object), interval: 0.2 }
     }
     if (ctx.path === '/token/revocation') issuer.revocations.push(String(parameters['token']))
     if (ctx.path !== '/token') return

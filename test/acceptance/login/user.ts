@@ -63,11 +63,19 @@ function failed({ stderr }: Result): never {
 }
 
 async function waitFor(text: () => string, pattern: RegExp): Promise<string> {
+  await until(
+    () => pattern.test(text()),
+    () => `${pattern} did not come: ${text()}`,
+  )
+  const match = pattern.exec(text())
+  return match?.[1] ?? match?.[0] ?? ''
+}
+
+/** Waits until something holds. */
+export async function until(holds: () => boolean, describe = () => 'it did not come'): Promise<void> {
   const deadline = Date.now() + WAIT_MS
-  for (;;) {
-    const match = pattern.exec(text())
-    if (match) return match[1] ?? match[0]
-    if (Date.now() > deadline) throw new Error(`${pattern} did not come: ${text()}`)
+  while (!holds()) {
+    if (Date.now() > deadline) throw new Error(describe())
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
