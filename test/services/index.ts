@@ -28,6 +28,9 @@ export interface ServiceAddresses {
   umoci: { program: string }
   zsh: { program: string }
   fish: { program: string }
+  chromium: { program: string }
+  /** GNOME's keyring, a session bus for it and secret-tool are installed; a test starts its own. */
+  keyring: object
 }
 
 export type ServiceName = keyof ServiceAddresses
@@ -79,10 +82,14 @@ const DEFINITIONS: { [N in ServiceName]: Definition<ServiceAddresses[N]> } = {
   umoci: hostProgram('umoci'),
   zsh: hostProgram('zsh'),
   fish: hostProgram('fish'),
+  chromium: hostProgram('chromium'),
+  keyring: { needs: ['keyring', 'secretTool', 'dbus'], start: async () => ({ address: {} }) },
 }
 
 /** A program of this machine that is ready as soon as it is installed. */
-function hostProgram(name: 'skopeo' | 'buildah' | 'umoci' | 'zsh' | 'fish'): Definition<{ program: string }> {
+function hostProgram(
+  name: 'skopeo' | 'buildah' | 'umoci' | 'zsh' | 'fish' | 'chromium',
+): Definition<{ program: string }> {
   return { needs: [name], start: async () => ({ address: { program: findProgram(name) ?? name } }) }
 }
 

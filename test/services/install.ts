@@ -27,6 +27,9 @@ const HOST_PARTS = {
   bzip2: { program: 'bzip2', package: 'bzip2' },
   curl: { program: 'curl', package: 'curl' },
   chromium: { program: 'chromium', package: 'chromium' },
+  keyring: { program: 'gnome-keyring-daemon', package: 'gnome-keyring' },
+  secretTool: { program: 'secret-tool', package: 'libsecret-tools' },
+  dbus: { program: 'dbus-run-session', package: 'dbus' },
 } as const satisfies Record<string, { program: string; package: string }>
 
 export type PartName = keyof typeof HOST_PARTS | 'sid'
