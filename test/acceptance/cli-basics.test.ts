@@ -110,6 +110,8 @@ describe('what needs no server', () => {
       'serve check': 3,
       'serve backup': 2,
       'serve gc': 3,
+      'serve organization': 0,
+      'serve user': 0,
       api: 2,
       login: 2,
       'cache info': 0,
