@@ -2,11 +2,16 @@ import type { Hash } from 'node:crypto'
 import { fdatasync, writev } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { Writable } from 'node:stream'
+import { BufferGarbage } from '../../internal/buffer-garbage.ts'
 
 /** Waits in memory per upload while the disk is busy: large enough that one write moves many network reads. */
-const BUFFERED_BYTES = 512 * 1024
+const BUFFERED_BYTES = 256 * 1024
 /** The disk works while bytes still arrive, so that the sync at the end has little left to do. */
 const SYNC_EVERY_BYTES = 32 * 1024 * 1024
+
+/** Of all uploads together: network reads that were written, and that V8 would keep by the hundred megabytes. */
+const COLLECT_EVERY_BYTES = 16 * 1024 * 1024
+const garbage = new BufferGarbage(COLLECT_EVERY_BYTES)
 
 /**
  * Appends a stream to a file and hashes it on the way: the threads of libuv write while this one hashes.
@@ -65,6 +70,7 @@ export class AppendFile extends Writable {
     writev(this.#handle.fd, chunks, this.size, (error, written) => {
       if (error) return callback(error)
       this.size += written
+      garbage.usedUp(written)
       this.#syncInBackground(written)
       const rest = withoutFirst(chunks, written)
       if (this.#syncError) callback(this.#syncError)
