@@ -47,7 +47,7 @@ const SERVER_ARROWS: Record<string, readonly string[]> = {
   registry: ['content', 'identity', 'images', 'store'],
   issuer: ['identity', 'store'],
   images: ['content', 'identity', 'store'],
-  maintenance: ['content', 'identity', 'store'],
+  maintenance: ['content', 'identity', 'images', 'store'],
   identity: ['store'],
   content: ['store'],
   store: [],

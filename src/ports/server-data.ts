@@ -59,6 +59,13 @@ export interface ServerData {
   /** Reads everything and changes nothing. */
   check(options: WorkOptions): Promise<CheckReport>
   /**
+   * As `check`, and then forgets the blobs that are missing or damaged, so that clients send them again.
+   *
+   * @returns what was found, and how many blobs were forgotten
+   * @throws ImgctlError CONFLICT while a server runs on the folder
+   */
+  repair(options: WorkOptions): Promise<CheckReport & { readonly forgotten: number }>
+  /**
    * Copies the folder into `target`, which is made.
    *
    * @throws ImgctlError CONFLICT when something is in `target`; DISK_FULL. Then nothing is left there

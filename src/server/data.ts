@@ -4,10 +4,12 @@ import type { ServerData } from '../ports/server-data.ts'
 import { Closing } from './closing.ts'
 import { cleanUp } from './content/janitor.ts'
 import { previewCollection } from './content/preview.ts'
+import type { ServerContext } from './context.ts'
 import { collectThroughServer } from './control.ts'
 import { createLog } from './log.ts'
 import { backUp } from './maintenance/backup.ts'
 import { checkData } from './maintenance/check.ts'
+import { forgetDamagedBlobs } from './maintenance/repair.ts'
 import { openContext } from './open-context.ts'
 import { type ChosenSettings, serverSettings } from './settings.ts'
 import { DATABASE_FILE, type Db } from './store/database.ts'
@@ -29,28 +31,36 @@ export function openServerData(chosen: ChosenSettings, now: () => number = Date.
       await db.destroy()
     }
   }
+  /** With the folder for this process alone. */
+  const owning = async <T>(action: (ctx: ServerContext) => Promise<T>): Promise<T> => {
+    // Before the lock, which would make a folder of a mistyped name.
+    await reading(async () => {})
+    const closing = new Closing()
+    try {
+      const log = createLog(settings.logLevel)
+      const parts = { now, log, wakeReconciler: () => {}, origin: () => undefined }
+      return await action(await openContext(settings, parts, closing))
+    } finally {
+      await closing.close()
+    }
+  }
   return {
     check: (options) =>
       reading((db) => checkData(db, dataDir, { ...options, orphansBefore: now() - graceMs })),
     backup: (target, options) => reading((db) => backUp(db, dataDir, resolve(target), options)),
     previewCollection: () => reading((db) => previewCollection(db, now(), now() - graceMs)),
+    async repair(options) {
+      return owning(async (ctx) => {
+        const report = await checkData(ctx.db, dataDir, { ...options, orphansBefore: now() - graceMs })
+        return { ...report, forgotten: await forgetDamagedBlobs(ctx.db, dataDir, report.findings, now()) }
+      })
+    },
     async collect(signal) {
-      // Before the lock, which would make a folder of a mistyped name.
-      await reading(async () => {})
-      const closing = new Closing()
       try {
-        const parts = {
-          now,
-          log: createLog(settings.logLevel),
-          wakeReconciler: () => {},
-          origin: () => undefined,
-        }
-        return await cleanUp(await openContext(settings, parts, closing), { orphansToo: true })
+        return await owning((ctx) => cleanUp(ctx, { orphansToo: true }))
       } catch (error) {
         if (!isCode(error, 'CONFLICT')) throw error
-        return await collectThroughServer(dataDir, signal)
-      } finally {
-        await closing.close()
+        return collectThroughServer(dataDir, signal)
       }
     },
   }

@@ -1,10 +1,10 @@
-import { readdir, rm, stat } from 'node:fs/promises'
+import { readdir, rm, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { blobPath } from '../../src/server/content/blob-store.ts'
 import { createLog } from '../../src/server/log.ts'
 import { serverSettings } from '../../src/server/settings.ts'
-import { startServer } from '../../src/server/start.ts'
+import { type RunningServer, startServer } from '../../src/server/start.ts'
 import { temporaryFolder } from '../config/temporary-folder.ts'
 import { basic, Client } from '../server/registry-context.ts'
 import { runCli } from './run-cli.ts'
@@ -81,6 +81,43 @@ test('serve check: 0 and a summary when all is well, 5 and a line for each thing
     blobs: 3,
   })
 })
+
+test('serve check --repair: what was damaged is in error, and the next push mends it', async () => {
+  const { server, client, dataDir, layer } = await startWithContent()
+  const check = ['serve', 'check', '--data', dataDir]
+  await expect.poll(() => states(server)).toEqual(['active'])
+  await truncate(blobPath(dataDir, layer), 2)
+  const running = await runCli([...check, '--repair'])
+  expect([running.code, running.err]).toEqual([7, expect.stringContaining('a server is already running on')])
+  // The server says that it has the blob, so nobody would send it.
+  await client.call('HEAD', `/v2/default/app/blobs/${layer}`, 200)
+  await server.close()
+  const repaired = await runCli([...check, '--repair'])
+  expect([repaired.code, repaired.out]).toEqual([
+    0,
+    `BLOB_DAMAGED\t${layer}\tits file has 2 bytes instead of 5\n`,
+  ])
+  expect(repaired.err).toContain('Forgot 1 blobs: start the server')
+
+  const again = await startServer(serverSettings({ dataDir, port: 0 }), { log: createLog('silent') })
+  onTestFinished(() => again.close())
+  await expect.poll(() => states(again)).toEqual(['error BLOB_MISSING'])
+  const { url, port } = again
+  const next = new Client({ url, port, close: async () => {} }, basic(server.bootstrapKey!))
+  await next.call('HEAD', `/v2/default/app/blobs/${layer}`, 404)
+  await next.pushImage('default/app', '1.0', 'layer')
+  await expect.poll(() => states(again)).toEqual(['active'])
+  await again.close()
+  expect((await runCli(check)).code).toBe(0)
+})
+
+/** `active`, `error BLOB_MISSING`: one per image. */
+async function states(server: RunningServer): Promise<string[]> {
+  const rows = await server.context.db.selectFrom('images').select(['state', 'reasonJson']).execute()
+  return rows.map(({ state, reasonJson }) =>
+    `${state} ${reasonJson ? JSON.parse(reasonJson).code : ''}`.trim(),
+  )
+}
 
 test('serve backup names what it made; the backup is whole', async () => {
   const { dataDir } = await startWithContent()
