@@ -46,6 +46,10 @@ export class FileCacheStore implements CacheStore {
     return { layers, configs: configs.length, uploads: uploads.length, freed: Math.max(0, freed) }
   }
 
+  forgetUploads(registry: string): Promise<void> {
+    return this.#journal.forget(registry)
+  }
+
   async #pruneLayers(before: number | undefined): Promise<number> {
     const known: CacheEntries = await this.#cache.entries()
     // Not for a file without one genuine entry: that goes as a whole.

@@ -69,7 +69,7 @@ export class FileUploadJournal implements UploadJournal {
     }
   }
 
-  /** Forgets the uploads to one registry: who logs out leaves no signed URL behind. */
+  /** Removes the notes of uploads to one registry. */
   async forget(registry: string): Promise<void> {
     for (const { path } of await this.list()) {
       const saved = await readSaved(path)

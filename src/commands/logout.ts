@@ -9,7 +9,7 @@ its server, so that imgctl login finds it again. An API key goes on being good: 
   arguments: {},
   options: { all: flag('--all', 'the logins of all profiles') },
   examples: ['imgctl logout', 'imgctl logout --profile work', 'imgctl logout --all'],
-  async run({ options }, { streams: { stderr }, profiles, logins, target, environment, signal }) {
+  async run({ options }, { streams: { stderr }, profiles, logins, target, cacheStore, environment, signal }) {
     const config = await profiles.read()
     const { profile: current } = options.all ? { profile: undefined } : await target()
     const names = options.all ? [...config.profiles.keys()] : current === undefined ? [] : [current]
@@ -22,6 +22,7 @@ its server, so that imgctl login finds it again. An API key goes on being good: 
         const result = await store.remove({ profile, server }, signal)
         if (!result.loggedOut) continue
         loggedOut++
+        await (await cacheStore()).forgetUploads(URL.canParse(server) ? new URL(server).host : '')
         stderr.write(successLine(stderr, `Successfully logged out (${profile})`))
         if (result.revoked !== 'failed') continue
         stderr.write(

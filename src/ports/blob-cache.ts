@@ -56,4 +56,6 @@ export interface CacheStore {
   info(): Promise<CacheInfo>
   /** @param before removes what was not used since, milliseconds since 1970; undefined: everything */
   prune(before: number | undefined): Promise<PrunedCache>
+  /** Forgets the uploads to one registry: who logs out leaves no URL behind that lets somebody in. */
+  forgetUploads(registry: string): Promise<void>
 }

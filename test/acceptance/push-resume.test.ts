@@ -97,6 +97,20 @@ describe('a push that was killed', () => {
     }
   })
 
+  test('leaves nothing of it behind after a logout', async () => {
+    const { env: given } = await throughProxy()
+    const env = { ...given, IMGCTL_API_KEY: undefined, IMGCTL_CREDENTIAL_STORE: 'file' }
+    const login = await imgctl(['login', '--api-key-stdin'], { env, input: server.apiKey })
+    expect(login.code).toBe(0)
+    const run = startImgctl(['image', 'push', await archive('left')], { env })
+    await until(() => proxy!.uploaded() >= IMAGE / 4)
+    run.child.kill('SIGKILL')
+    await run.ended
+    expect(await notes()).toHaveLength(1)
+    expect(await imgctl(['logout'], { env })).toMatchObject({ code: 0 })
+    expect(await notes()).toEqual([])
+  })
+
   test('and whose session the server forgot: it begins anew, and succeeds', async () => {
     const path = await archive('forgotten')
     const { env, slow } = await throughProxy()

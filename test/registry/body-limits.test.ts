@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
+import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { STREAM_CHUNK_BYTES } from '../../src/registry/blob-writer.ts'
 import { sha256 } from './faulty-registry.ts'
-import { rejection } from './open-client.ts'
-import { blob, isPatch, MIB, streamOf, uploadSetup } from './upload-setup.ts'
+import { faultyRegistry, openClient, rejection } from './open-client.ts'
+import { blob, bytes, isPatch, MIB, streamOf, uploadSetup } from './upload-setup.ts'
 
 test('a proxy with a limit of 1 MiB: chunks are halved down to it, once for the repository', async () => {
   const { registry, retried, repository, write, arrived } = await uploadSetup()
@@ -54,4 +55,50 @@ test('chunks are as large as the registry wants them at least', async () => {
   await writeStream()
   expect(arrived()).toBe(true)
   expect(registry.seen.filter(isPatch).map((each) => each.bytes)).toEqual([wanted, blob.size - wanted])
+})
+
+test('a proxy with a limit of 100 MB: what is larger goes in chunks, and not one byte twice', async () => {
+  const LIMIT = 100_000_000
+  const large = Buffer.alloc(LIMIT + 5 * MIB, 'x')
+  const made = { digest: sha256(large), size: large.byteLength }
+  const registry = await faultyRegistry()
+  registry.fault = (request) =>
+    isPatch(request) && Number(request.headers['content-length']) > LIMIT
+      ? { answer: 413, headers: { connection: 'close' } }
+      : undefined
+  const { client } = openClient()
+  await client.open(registry.location).writeBlob(made, (offset) => Readable.from([large.subarray(offset)]))
+  const patches = registry.seen.filter(isPatch)
+  expect(patches[0]?.bytes).toBe(0)
+  expect(registry.bytes('PATCH')).toBe(large.byteLength)
+  expect(patches.length).toBe(1 + Math.ceil(large.byteLength / (16 * MIB)))
+  expect(registry.blobs.has(made.digest)).toBe(true)
+})
+
+test.each([
+  [500, {}],
+  [429, { 'retry-after': '0' }],
+  [503, { 'retry-after': new Date(0).toUTCString() }],
+])('each chunk has its own tries: %i once for every one of them is survived', async (status, headers) => {
+  const registry = await faultyRegistry()
+  const failed = new Set<string>()
+  registry.fault = (request) => {
+    const range = request.headers['content-range'] ?? ''
+    if (!isPatch(request) || failed.has(range)) return undefined
+    failed.add(range)
+    return { answer: status, headers }
+  }
+  const { client, retried } = openClient({ tuning: { retries: 1, chunkBytes: 2 * MIB } })
+  await client.open(registry.location).writeStream(streamOf(bytes), () => blob)
+  expect(retried).toHaveLength(Math.ceil(blob.size / (2 * MIB)))
+  expect(registry.bytes('PATCH')).toBe(blob.size)
+})
+
+test('--retries 0: the first failure is the last', async () => {
+  const registry = await faultyRegistry()
+  registry.fault = (request) => (isPatch(request) ? { answer: 503 } : undefined)
+  const { client } = openClient({ tuning: { retries: 0 } })
+  const writing = client.open(registry.location).writeStream(streamOf(bytes), () => blob)
+  expect(await rejection(writing)).toMatchObject({ status: 503 })
+  expect(registry.count('PATCH')).toBe(1)
 })
