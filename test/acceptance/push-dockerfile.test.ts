@@ -179,8 +179,8 @@ RUN ["/bin/busybox", "sh", "-c", "for i in $(/bin/busybox seq 30); do echo line 
         '--dockerfile',
         await context('FROM scratch\nCOPPY a b\n'),
       ])
-      expect(result.code).not.toBe(0)
-      expect(result.stderr).toMatch(/Dockerfile:2|line 2/)
+      expect(result.code).toBe(1)
+      expect(result.stderr).toMatch(/Dockerfile:2: unknown instruction: COPPY/)
     })
 
     test('with a build argument that looks like a secret is warned about', async () => {
