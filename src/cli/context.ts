@@ -1,39 +1,28 @@
 import { join } from 'node:path'
-import type { LoginStore, NewLogin } from '../auth/login-store.ts'
-import {
-  apiKeyBearer,
-  chosenOrganization,
-  resolveLogin,
-  resolveSession,
-  resolveTarget,
-  type Target,
-} from '../auth/session.ts'
 import { cacheDir, configDir, home, serverDataDir } from '../config/paths.ts'
-import { type ProfileStore, profileNameFor } from '../config/profiles.ts'
 import type { EngineEnvironment } from '../engine/environment.ts'
 import { ImgctlError } from '../errors/error.ts'
 import { makeVisible } from '../internal/control-characters.ts'
 import type { CompletedCommand } from '../operations/completion/command.ts'
 import type { BlobCache, CacheStore } from '../ports/blob-cache.ts'
-import type { Bearer, CredentialPlace, Session } from '../ports/credentials.ts'
 import type { Probes } from '../ports/diagnosis.ts'
 import type { Engine, EngineChoice } from '../ports/engine.ts'
 import type { EngineBuild } from '../ports/engine-build.ts'
 import type { OpenRepository, TransferTuning } from '../ports/registry.ts'
 import type { RegistryCredentialsSource } from '../ports/registry-credentials.ts'
-import type { Server } from '../ports/server.ts'
 import type { ServerData } from '../ports/server-data.ts'
 import type { ServerUsers } from '../ports/server-users.ts'
 import type { UploadJournal } from '../ports/upload-journal.ts'
 import type { ChosenSettings } from '../server/settings.ts'
 import type { RunningServer } from '../server/start.ts'
 import { askSecret, askYesNo, type Choice, choose } from '../terminal/prompt.ts'
-import type { Streams } from '../terminal/streams.ts'
+import { type Streams, warningLine } from '../terminal/streams.ts'
 import type { Host } from './host.ts'
 import { createLoginParts, type LoginParts } from './login-parts.ts'
 import { once } from './once.ts'
 import { writeOutputFile } from './output-file.ts'
 import { newerNodeForServer } from './server-node.ts'
+import { createSessionParts, type SessionParts } from './session-parts.ts'
 import { VERSION } from './version.ts'
 
 /** The options that every command has. */
@@ -53,7 +42,7 @@ export interface GlobalFlags {
  * What a command may use. Values are free; functions cost something when they are called, and nothing before:
  * no disk, network, engine or library is touched until then. A command declares the part that it needs.
  */
-export interface CommandContext {
+export interface CommandContext extends LoginParts, SessionParts {
   readonly version: string
   /** Node's version, and the system it runs on. */
   readonly runtime: Host['runtime']
@@ -64,25 +53,6 @@ export interface CommandContext {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Where `serve` keeps its data unless it is told otherwise. */
   readonly serverDataDir: string
-  readonly profiles: ProfileStore
-  readonly logins: () => LoginStore
-  readonly issuer: LoginParts['issuer']
-  /** The server that is meant, whether anybody is logged in to it or not. */
-  readonly target: () => Promise<Target>
-  /** @throws ImgctlError AUTH_REQUIRED when there is no login for the server that is meant */
-  readonly session: () => Promise<Session>
-  /** The API of the server that is meant, with the session's key or token. */
-  readonly server: () => Promise<Server>
-  /** The API of any server with any key or token, and the organization that was named for this command. */
-  readonly connect: (server: string, token: string | undefined) => Promise<Server>
-  /** Where a login goes: the server, and the profile that it makes or changes. */
-  readonly loginTarget: () => Promise<{ readonly server: string; readonly profile: string }>
-  /** Keeps a login that the server accepted, and makes its profile the active one. */
-  readonly storeLogin: (
-    server: string,
-    login: NewLogin,
-    profile?: string,
-  ) => Promise<{ readonly profile: string; readonly place: CredentialPlace }>
   /** The engine that was chosen, or where the environment and docker's contexts say. */
   readonly engine: (choice: EngineChoice) => Promise<Engine & EngineBuild>
   readonly openRepository: (tuning?: TransferTuning) => Promise<OpenRepository>
@@ -155,27 +125,10 @@ export function createContext(host: Host, given: GlobalFlags, asJson: boolean): 
     closers.push(() => made.destroy())
     return made
   })
-  const { profiles, logins, issuer } = createLoginParts({
-    environment,
-    streams,
-    userAgent: USER_AGENT,
-    dispatcher,
-  })
-  const open = async (
-    server: string,
-    bearer: Bearer | undefined,
-    organization: string | undefined,
-  ): Promise<Server> => {
-    const [{ ServerClient }, { Transport }] = await Promise.all([
-      import('../api/server-client.ts'),
-      import('../api/transport.ts'),
-    ])
-    const options = { server, bearer, organization, userAgent: USER_AGENT, dispatcher: await dispatcher() }
-    return new ServerClient(new Transport(options))
-  }
-  const session = once(async () =>
-    resolveSession(input, { config: await profiles.read(), login: (account) => logins().find(account) }),
-  )
+  const warn = (text: string) =>
+    asJson ? say(text) : streams.stderr.write(warningLine(streams.stderr, text))
+  const connections = { userAgent: USER_AGENT, dispatcher }
+  const login = createLoginParts({ environment, warn, ...connections })
   const requirePerson = (question: string, flag: string) => {
     if (flags.input && streams.interactive) return
     throw new ImgctlError('INPUT_REQUIRED', `an answer is needed: ${question}`, {
@@ -190,23 +143,8 @@ export function createContext(host: Host, given: GlobalFlags, asJson: boolean): 
     flags,
     environment,
     serverDataDir: serverDataDir(environment),
-    profiles,
-    logins,
-    issuer,
-    target: async () => resolveTarget(input, await profiles.read()),
-    session,
-    server: once(async () => {
-      const { server, bearer, organization } = await session()
-      return open(server, bearer, organization)
-    }),
-    connect: (server, token) =>
-      open(server, token === undefined ? undefined : apiKeyBearer(token), chosenOrganization(input)),
-    loginTarget: async () => resolveLogin(input, await profiles.readForLogin()),
-    storeLogin: async (server, login, chosen) => {
-      const profile = chosen ?? profileNameFor(server, await profiles.readForLogin())
-      const place = await logins().save({ profile, server }, login, chosenOrganization(input))
-      return { profile, place }
-    },
+    ...login,
+    ...createSessionParts(input, login, connections),
     engine: async (choice) => {
       const { createEngine } = await import('../engine/engine.ts')
       return createEngine({ ...choice, environment: engineEnvironment(environment) })

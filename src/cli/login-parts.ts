@@ -6,7 +6,6 @@ import type { OAuthBearerOptions } from '../auth/oauth/oauth-bearer.ts'
 import { cacheDir, configDir } from '../config/paths.ts'
 import { ProfileStore } from '../config/profiles.ts'
 import type { Issuer, OidcSettings } from '../ports/login.ts'
-import { type Streams, warningLine } from '../terminal/streams.ts'
 import { once } from './once.ts'
 
 export interface LoginParts {
@@ -19,15 +18,15 @@ export interface LoginParts {
 
 interface LoginHost {
   readonly environment: Readonly<Record<string, string | undefined>>
-  readonly streams: Streams
+  /** Tells the user what is no failure and should be known. */
+  readonly warn: (text: string) => void
   readonly userAgent: string
   readonly dispatcher: () => Promise<Dispatcher>
 }
 
 /** Profiles, credentials and issuers, put together; what costs something is loaded when it is asked for. */
-export function createLoginParts({ environment, streams, userAgent, dispatcher }: LoginHost): LoginParts {
+export function createLoginParts({ environment, warn, userAgent, dispatcher }: LoginHost): LoginParts {
   const folder = configDir(environment)
-  const warn = (text: string) => streams.stderr.write(warningLine(streams.stderr, text))
   const onBackup = (file: string, backup: string) =>
     warn(`${file} could not be read; it is kept as ${backup}`)
   const profiles = new ProfileStore(folder, onBackup)

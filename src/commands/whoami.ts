@@ -1,7 +1,5 @@
-import type { Me } from '../contract/identity.ts'
-import { isCode } from '../errors/error.ts'
+import { loginExpiry } from '../operations/login/expiry.ts'
 import type { Session } from '../ports/credentials.ts'
-import type { ServerKeys } from '../ports/server.ts'
 import { printRecords, type RecordView } from '../terminal/records.ts'
 import { defineCommand } from './command.ts'
 import { format } from './options/output.ts'
@@ -55,28 +53,11 @@ browser or a code is renewed by itself.`,
       profile: session.profile ?? null,
       method: session.method,
       keyOrigin: session.origin,
-      expiresAt: await expiryOf(session, me, server, context.signal),
+      expiresAt: await loginExpiry(session, me, server, context.signal),
     }
     await printRecords(context.streams.stdout, identity, VIEW, options)
   },
 })
-
-async function expiryOf(
-  { method, bearer }: Session,
-  me: Me,
-  server: ServerKeys,
-  signal: AbortSignal,
-): Promise<string | null> {
-  if (method === 'oauth')
-    return bearer.expiresAt === undefined ? null : new Date(bearer.expiresAt).toISOString()
-  if (me.keyName === null) return null
-  try {
-    return (await server.currentApiKey(signal)).expiresAt
-  } catch (error) {
-    if (isCode(error, 'NOT_FOUND', 'FORBIDDEN')) return null
-    throw error
-  }
-}
 
 function loginText({ method, keyName, keyOrigin }: Identity): string {
   return method === 'oauth' ? `OAuth (${keyOrigin})` : `${keyName ?? 'unnamed'} (${keyOrigin})`

@@ -39,7 +39,9 @@ export async function loginWithBrowser(
     onEvent({ type: 'callback-refused', reason }),
   )
   try {
-    const url = await authorizationUrl(issuer, listener.redirectUri, secrets)
+    const url = await authorizationUrl(issuer, listener.redirectUri, secrets).catch((error) => {
+      throw issuerError(issuer.settings.issuer, error)
+    })
     onEvent({ type: 'authorization-url', url, opening: request.openBrowser })
     const failed = request.openBrowser ? browserFailure(url, request.needsBrowser, onEvent) : undefined
     const callback = await waitForCallback(listener.callback, failed, request.timeoutMs, signal)

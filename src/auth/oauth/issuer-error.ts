@@ -24,8 +24,11 @@ export function issuerError(issuer: string, error: unknown): unknown {
   if (error instanceof ResponseBodyError || error instanceof AuthorizationResponseError) {
     return refusal(issuer, error.error, error.error_description)
   }
-  if (error instanceof ClientError && error.code !== TIMED_OUT) return untrusted(issuer, error)
-  const code = error instanceof ClientError ? TIMED_OUT : systemCode(error)
+  const protocolCode = protocolCodeOf(error)
+  if (error instanceof Error && protocolCode !== undefined && protocolCode !== TIMED_OUT) {
+    return untrusted(issuer, error)
+  }
+  const code = protocolCode ?? systemCode(error)
   if (code === undefined) return error
   const why = code === TIMED_OUT ? 'no answer in time' : code
   return new ImgctlError('SERVER_UNREACHABLE', `cannot reach the issuer ${issuer}: ${why}`, {
@@ -50,7 +53,7 @@ function refusal(issuer: string, code: string, description: string | undefined):
   }
 }
 
-function untrusted(issuer: string, error: ClientError): ImgctlError {
+function untrusted(issuer: string, error: Error): ImgctlError {
   const inner = error.cause instanceof Error ? error.cause.message : undefined
   const why = inner === undefined || inner === error.message ? error.message : `${error.message} (${inner})`
   return new ImgctlError(
@@ -58,6 +61,13 @@ function untrusted(issuer: string, error: ClientError): ImgctlError {
     `the answer of ${issuer} cannot be trusted: ${makeVisible(why).slice(0, MAX_DESCRIPTION_LENGTH)}`,
     { hint: OTHER_WAY },
   )
+}
+
+/** openid-client's code for what went wrong; undefined for an error that is not its own. */
+function protocolCodeOf(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (typeof code === 'string' && code.startsWith('OAUTH_')) return code
+  return error instanceof ClientError ? 'OAUTH_UNKNOWN' : undefined
 }
 
 /** The network's code in the chain of causes of a failed fetch. */

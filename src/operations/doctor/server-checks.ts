@@ -1,5 +1,6 @@
 import { isCode } from '../../errors/error.ts'
 import type { Probes } from '../../ports/diagnosis.ts'
+import { loginExpiry } from '../login/expiry.ts'
 import { type AskedConfig, answers, NO_SERVER } from './asked-config.ts'
 import { type Finding, failed, ok, skip, warn } from './check.ts'
 
@@ -23,12 +24,15 @@ export async function checkLogin(
   const what = method === 'oauth' ? 'the login' : 'the key'
   const key = profile === undefined ? `${what} of the ${origin}` : `${what} of profile ${profile} (${origin})`
   if (!(await answers(config))) return skip(`${key} was not tried: ${NO_SERVER}`)
-  const me = await (await probes.server()).me(signal)
+  const api = await probes.server()
+  const me = await api.me(signal)
   const found = `${me.name}, organization ${me.organization.slug}, at ${server}, with ${key}`
-  const until = bearer.expiresAt === undefined ? undefined : new Date(bearer.expiresAt).toISOString()
+  const end = await loginExpiry({ method, bearer }, me, api, signal)
   const permissions = [
     `permissions: ${me.permissions.join(', ') || 'none'}`,
-    ...(until === undefined ? [] : [`access token until ${until}, renewed by itself`]),
+    ...(end === null
+      ? []
+      : [method === 'oauth' ? `access token until ${end}, renewed by itself` : `until ${end}`]),
   ]
   if (me.permissions.includes('write:images') || me.permissions.includes('admin'))
     return ok(found, permissions)

@@ -256,6 +256,18 @@ describe('an issuer that lies', () => {
     expectNothingStored(user)
   })
 
+  test.each(['file:///etc/passwd', 'ms-settings:privacy', 'javascript:alert(1)'])(
+    'its login page is %s: not printed, not opened',
+    async (page) => {
+      issuer.describe = (document) => ({ ...document, authorization_endpoint: page })
+      const user = newUser()
+      const { code, stderr } = await start(user).ended
+      expect([code, stderr]).toEqual([4, expect.stringContaining('cannot be trusted')])
+      expect(stderr).not.toContain(page)
+      expectNothingStored(user)
+    },
+  )
+
   test('it answers for somebody else (mix-up)', async () => {
     const user = newUser()
     const started = start(user)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Check } from '../../../src/operations/doctor/check.ts'
 import { diagnose } from '../../../src/operations/doctor/diagnose.ts'
-import type { Probes } from '../../../src/ports/diagnosis.ts'
+import type { FoundCredentialStore, Probes } from '../../../src/ports/diagnosis.ts'
 import { ABSENT, ENGINE, never, place, probes, refuse } from './probes.ts'
 
 const signal = new AbortController().signal
@@ -154,6 +154,40 @@ test('keys that others may read: each path with its own fix', async () => {
     status: 'fail',
     details: ['/home/o brien/imgctl (0755)', '/home/o brien/imgctl/credentials.json (0644)'],
     fix: "chmod 0700 '/home/o brien/imgctl' && chmod 0600 '/home/o brien/imgctl/credentials.json'",
+  })
+})
+
+test.each<[FoundCredentialStore, object]>([
+  [
+    { kind: 'keychain', paths: [] },
+    { status: 'ok', found: 'logins are kept in the keychain' },
+  ],
+  [
+    { kind: 'keychain', paths: [], problem: 'the keychain cannot be used: locked' },
+    {
+      status: 'fail',
+      found: 'the keychain cannot be used: locked',
+      fix: expect.stringContaining('unlock it'),
+    },
+  ],
+  [
+    { kind: 'file', paths: [], problem: 'the keychain cannot be used: locked' },
+    { status: 'ok', found: 'logins are kept in a file', details: ['the keychain cannot be used: locked'] },
+  ],
+])('%o', async (store, finding) => {
+  expect(await check('credential store', probes({ credentialStore: async () => store }))).toMatchObject(
+    finding,
+  )
+})
+
+test('a login says when its access token ends', async () => {
+  const expiresAt = Date.parse('2030-01-01T00:00:00Z')
+  const session = await probes().session()
+  const oauth = { ...session, method: 'oauth' as const, bearer: { ...session.bearer, expiresAt } }
+  expect(await check('login', probes({ session: async () => oauth }))).toMatchObject({
+    status: 'ok',
+    found: expect.stringContaining('the login of profile local (file)'),
+    details: expect.arrayContaining(['access token until 2030-01-01T00:00:00.000Z, renewed by itself']),
   })
 })
 
