@@ -62,9 +62,12 @@ async function assertWhole(dataDir: string, why: string): Promise<void> {
     findings.filter(({ code }) => code !== 'FILE_ORPHANED'),
     why,
   ).toEqual([])
-  await openServerData({ dataDir, graceMs: GRACE_MS }).collect(signal)
-  await sleep(1)
-  const left = await openServerData({ dataDir, graceMs: GRACE_MS }).check({ signal })
+  // One moment for both, after the grace time of all that the killed server was at.
+  await sleep(GRACE_MS)
+  const now = Date.now()
+  const later = openServerData({ dataDir, graceMs: GRACE_MS }, () => now)
+  await later.collect(signal)
+  const left = await later.check({ signal })
   expect(left.findings, why).toEqual([])
 }
 

@@ -113,6 +113,24 @@ describeWith(['dockerClassic', 'tools', 'hostSkopeo'], 'skopeo of both ages', ()
       expect(JSON.parse(await readFile(join(back, 'index.json'), 'utf8')).manifests).toHaveLength(1)
     }
     const target = `docker://${host}/default/skopeo/${age}:oci`
+    const copied = `docker://${host}/default/skopeo-copy/${age}:1.0`
+    const both = [
+      '--src-tls-verify=false',
+      '--src-creds',
+      credentials,
+      '--dest-tls-verify=false',
+      '--dest-creds',
+      credentials,
+    ]
+    await succeeded(program(['--insecure-policy', 'copy', '--all', ...both, target, copied]))
+    await activeImage(`skopeo-copy/${age}:1.0`)
+    const access = ['--tls-verify=false', '--creds', credentials]
+    const listed = await succeeded(
+      program(['list-tags', ...access, `docker://${host}/default/skopeo/${age}`]),
+    )
+    expect(JSON.parse(listed.stdout).Tags).toEqual(['oci', 'v2s2'])
+    const inspected = await succeeded(program(['inspect', ...access, copied]))
+    expect(JSON.parse(inspected.stdout)).toMatchObject({ Architecture: 'amd64', Os: 'linux' })
     await succeeded(program(['delete', '--tls-verify=false', '--creds', credentials, target]))
     const { items } = await api<ImagePage>(`/images?name=${encodeURIComponent(`skopeo/${age}:*`)}`)
     expect(items.map(({ name }) => name)).toEqual([`skopeo/${age}:v2s2`])
@@ -160,6 +178,22 @@ describeWith(['dockerClassic', 'tools'], 'crane and oras', () => {
     await mkdir(join(folder, 'pulled'))
     await run('pull', target, '--output', join(folder, 'pulled'))
     expect(await readFile(join(folder, 'pulled', file), 'utf8')).toBe('some data')
+    const copy = `${host}/default/oras/copy:1.0`
+    const plain = ['--from-plain-http', '--to-plain-http']
+    await succeeded(oras(['copy', '--recursive', ...plain, target, copy], { env, cwd: folder }))
+    expect(await run('discover', copy, '--format', 'json')).toContain('application/x.sbom')
+    await run('tag', target, '1.1')
+    expect((await run('repo', 'tags', `${host}/default/oras/data`)).trim().split('\n')).toEqual([
+      '1.0',
+      '1.1',
+    ])
+    expect(await run('repo', 'ls', host)).toContain('default/oras/copy')
+    await run('manifest', 'delete', '--force', `${host}/default/oras/data:1.1`)
+    expect((await oras(['manifest', 'fetch', '--plain-http', target], { env })).code).not.toBe(0)
+    // An artifact is no image that runs, and says so.
+    await expect
+      .poll(async () => (await api<Image>('/images/oras/copy:1.0')).reason?.code, { timeout: 10_000 })
+      .toBe('MANIFEST_INVALID')
   })
 
   test('anyone pulls a public image without logging in, and nothing else', async () => {
