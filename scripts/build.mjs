@@ -32,7 +32,8 @@ const withoutChildProcess = {
 }
 
 const started = performance.now()
-await build({
+const { metafile } = await build({
+  metafile: true,
   absWorkingDir: root,
   entryPoints: { main: 'src/main.ts', keychain: 'src/auth/keychain/program.ts' },
   outdir: made,
@@ -57,6 +58,8 @@ await build({
 const help = execFileSync(process.execPath, [join(made, 'main.js'), '--help'])
 writeFileSync(join(made, 'help.txt'), help)
 
+writeFileSync(join(made, 'packages.json'), `${JSON.stringify(bundledPackages(metafile), null, 2)}\n`)
+
 // Swapped as a whole: a program that is started meanwhile finds the old one or the new.
 rmSync(old, { recursive: true, force: true })
 if (existsSync(dist)) renameSync(dist, old)
@@ -67,3 +70,16 @@ const files = readdirSync(dist, { recursive: true }).map((name) => statSync(join
 const bytes = files.filter((file) => file.isFile()).reduce((sum, { size }) => sum + size, 0)
 const seconds = ((performance.now() - started) / 1000).toFixed(1)
 console.log(`dist: imgctl ${version}, ${(bytes / 1e6).toFixed(1)} MB in ${seconds} s`)
+
+/** Name, version and license of each package of which code is in the bundle. */
+function bundledPackages({ outputs }) {
+  const inputs = Object.values(outputs).flatMap((output) => Object.keys(output.inputs))
+  const folders = new Set(
+    inputs.flatMap((path) => /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? []),
+  )
+  const packages = [...folders].map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'))
+    return { name, version, license }
+  })
+  return packages.sort((a, b) => `${a.name} ${a.version}`.localeCompare(`${b.name} ${b.version}`))
+}

@@ -20,6 +20,10 @@ async function main(args: readonly string[]): Promise<void> {
   })
   process.on('SIGINT', () => run.stop('SIGINT'))
   process.on('SIGTERM', () => run.stop('SIGTERM'))
+  process.on('SIGHUP', () => {
+    // A terminal that goes away stops a command, in order.
+    if (!run.hangUp()) run.stop('SIGTERM')
+  })
   process.on('uncaughtException', run.fail)
   process.on('unhandledRejection', run.fail)
   // Node prints warnings (an experimental module, a deprecation) that no user can act on.

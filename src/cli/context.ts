@@ -68,6 +68,8 @@ export interface CommandContext extends LoginParts, SessionParts {
   readonly serverData: (dataDir: string) => Promise<ServerData>
   /** The users of a server on this machine. @throws ImgctlError UNSUPPORTED as startServer */
   readonly serverUsers: (dataDir: string) => Promise<ServerUsers>
+  /** What SIGHUP does while the command runs. */
+  readonly onHangup: Host['onHangup']
   /** Every command, for completion scripts. */
   readonly completedCommands: () => Promise<readonly CompletedCommand[]>
   /** What `imgctl doctor` looks at. */
@@ -211,6 +213,7 @@ export function createContext(host: Host, given: GlobalFlags, asJson: boolean): 
       return choose(streams, question, choices, signal)
     },
     writeFile: (path, text) => writeOutputFile(path, text),
+    onHangup: host.onHangup,
     completedCommands: async () => (await import('./completed-commands.ts')).completedCommands(),
     probes: async (choice) => {
       const { createProbes } = await import('./probes.ts')

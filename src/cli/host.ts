@@ -9,4 +9,6 @@ export interface Host {
   readonly signal: AbortSignal
   /** How long the command may take to stop after that. */
   readonly allowStop: (milliseconds: number) => void
+  /** What SIGHUP does from now on; without it, it ends the run as it ends every program. */
+  readonly onHangup: (action: () => void) => void
 }

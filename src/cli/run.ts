@@ -19,6 +19,8 @@ export interface Run {
   readonly exitCode: Promise<number>
   /** The first asks the command to stop and gives it a moment; the second ends the run at once. */
   readonly stop: (signal: 'SIGINT' | 'SIGTERM') => void
+  /** SIGHUP. @returns false when the command has nothing to read again */
+  readonly hangUp: () => boolean
   /** An error that nobody caught. */
   readonly fail: (error: unknown) => void
   /** stdout cannot be written: a reader that went away ends the run without a word. */
@@ -38,6 +40,7 @@ export function startRun(args: readonly string[], { environment, runtime, ...std
   })
   let stopWithinMs = STOP_WITHIN_MS
   let stopped: ImgctlError | undefined
+  let hangUp: (() => void) | undefined
 
   const end = (error: unknown) => {
     streams.restore()
@@ -57,6 +60,9 @@ export function startRun(args: readonly string[], { environment, runtime, ...std
     allowStop: (milliseconds: number) => {
       stopWithinMs = milliseconds
     },
+    onHangup: (action) => {
+      hangUp = action
+    },
   }
   Promise.resolve()
     .then(() => runProgram(args, host))
@@ -67,6 +73,10 @@ export function startRun(args: readonly string[], { environment, runtime, ...std
   return {
     exitCode,
     stop: (signal) => stopFor(signalError(signal)),
+    hangUp: () => {
+      hangUp?.()
+      return hangUp !== undefined
+    },
     fail: end,
     outputFailed: (error) => stopFor(outputError(error)),
   }

@@ -14,7 +14,8 @@ const STOP_WITHIN_MS = 35_000
 
 export default defineCommand({
   description: `Runs the server here: its API, its registry and its data in one folder. The first start makes an
-administrator's API key, prints it once and stores it as this user's profile. SIGTERM or Ctrl-C stops it in order.
+administrator's API key, prints it once and stores it as this user's profile. SIGTERM or Ctrl-C stops it in order; a
+changed certificate is read again by itself, and at SIGHUP.
 Needs Node.js 22.13 or newer.`,
   arguments: {},
   options: {
@@ -78,6 +79,8 @@ Needs Node.js 22.13 or newer.`,
       // A person at a terminal wants to hear of trouble; a service keeps a log of every request.
       logLevel: logLevel ?? (context.streams.stderr.isTTY ? 'warn' : 'info'),
     })
+    // A terminal that is closed ends the server that was started in it.
+    if (!context.streams.stderr.isTTY) context.onHangup(() => void server.reload())
     try {
       await greet(context, server, dataDir, options.profile)
       await aborted(signal)

@@ -6,6 +6,7 @@ import { listenForControl } from './control.ts'
 import { createApp } from './http/app.ts'
 import { principalOf } from './http/authentication.ts'
 import { Connections } from './http/connections.ts'
+import { type TlsServer, watchTls } from './http/tls-renewal.ts'
 import { removeOldAudit } from './identity/audit-log.ts'
 import { bootstrap } from './identity/bootstrap.ts'
 import { issuerOf } from './identity/issuer.ts'
@@ -31,6 +32,8 @@ export interface RunningServer {
   readonly setupLink: string | undefined
   /** Whether it is known where browsers log in. */
   readonly canLogIn: boolean
+  /** Reads what may change while it runs again: the TLS certificate. */
+  reload(): Promise<void>
   /** Accepts nothing more, finishes the requests in flight (30 s at most), and gives the folder back. */
   close(): Promise<void>
 }
@@ -83,6 +86,8 @@ async function open(settings: ServerSettings, parts: ServerParts, closing: Closi
   const connections = new Connections(app.server)
   closing.add(() => drain(app, connections))
   const address = await listen(app, settings)
+  const tls = settings.tls && watchTls(app.server as unknown as TlsServer, settings.tls, log)
+  if (tls) closing.add(async () => tls.stop())
   origin = originOf(settings, address.url)
   await context.reserve.use(() => noteServer(context))
   // Last: what it answers would be lost if a later step failed.
@@ -94,6 +99,7 @@ async function open(settings: ServerSettings, parts: ServerParts, closing: Closi
     bootstrapKey: first?.apiKey,
     setupLink: first && setupLinkOf(context, first.setupToken),
     canLogIn: issuerOf(context) !== undefined,
+    reload: async () => tls?.reload(),
     close: () => closing.close(),
   }
 }

@@ -21,9 +21,33 @@ kiu5MDQGdbqCN7Ap9riXmYT57wXbW4+3zgeClnLptQ==
 -----END CERTIFICATE-----
 `
 
-export async function writeTlsFiles(folder: string): Promise<{ certFile: string; keyFile: string }> {
+/** The pair that replaces it. */
+const RENEWED_KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgh8CJeHTniLTz+1jg
+N5RbcYQdOTsWWdSEx/OKcQy6SamhRANCAASF3DNyW0jLkHIxe+Nnm5kJbncWl7v+
+Alia5axySPn6UrydNv3idI+2+C1uXsxUzppmN0goxDm8uUWi+4LaOodn
+-----END PRIVATE KEY-----
+`
+const RENEWED_CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBnDCCAUGgAwIBAgIULh29lhEwwuO2rNAJqa47GvD9oF4wCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMTA0MjgxNFoYDzIxMjYxMDI4
+MDQyODE0WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAASF3DNyW0jLkHIxe+Nnm5kJbncWl7v+Alia5axySPn6UrydNv3idI+2
++C1uXsxUzppmN0goxDm8uUWi+4LaOodno28wbTAdBgNVHQ4EFgQUqxXML+74IF6u
+2UWJCGWEGrLikPswHwYDVR0jBBgwFoAUqxXML+74IF6u2UWJCGWEGrLikPswDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
+zj0EAwIDSQAwRgIhAK0q3H+mSuq/4+QCkPye+EQpZ+qFxKRfuik5osJxoNpiAiEA
+5dPqpOIaf4HvaiM2TnPi60/uPiEVqROrH9LBxUcR/VA=
+-----END CERTIFICATE-----
+`
+
+/** @param renewed another pair for the same host */
+export async function writeTlsFiles(
+  folder: string,
+  renewed = false,
+): Promise<{ certFile: string; keyFile: string }> {
   const files = { certFile: join(folder, 'cert.pem'), keyFile: join(folder, 'key.pem') }
-  await writeFile(files.certFile, CERTIFICATE)
-  await writeFile(files.keyFile, KEY)
+  await writeFile(files.certFile, renewed ? RENEWED_CERTIFICATE : CERTIFICATE)
+  await writeFile(files.keyFile, renewed ? RENEWED_KEY : KEY)
   return files
 }

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { CollectReport } from '../../ports/server-data.ts'
 import type { ServerContext } from '../context.ts'
+import { totalsOf } from '../store/totals.ts'
 import { collectAll, collectOrphanFiles } from './collect.ts'
 import { KeyedLock } from './keyed-lock.ts'
 import { removeExpiredTags } from './tags.ts'
@@ -77,6 +78,9 @@ export async function cleanUp(
 ): Promise<CollectReport> {
   const report = await ctx.reserve.use(() => sweep(ctx, options))
   await ctx.reserve.refill()
+  const { collected } = totalsOf(ctx)
+  collected.blobs += report.blobs
+  collected.bytes += report.bytes
   return report
 }
 

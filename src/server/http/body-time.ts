@@ -12,6 +12,8 @@ export function limitBodyTime(app: FastifyInstance, ms = BODY_MS): void {
   app.addHook('preParsing', async (request, reply, payload) => {
     if (BLOBS.test(request.url) || request.raw.complete) return payload
     const late = setTimeout(() => {
+      // Answered already: then nobody reads it.
+      if (reply.sent) return void request.raw.destroy()
       // What still comes is not waited for.
       reply.header('connection', 'close')
       payload.emit(

@@ -106,7 +106,8 @@ function isClientFault(error: unknown): error is FastifyError {
   return ours && statusCode !== undefined && statusCode >= 400 && statusCode < 500
 }
 
-function isDiskFull(error: unknown): boolean {
+/** Whether a full disk, or quota, is what a failure comes from. */
+export function isDiskFull(error: unknown): boolean {
   let each: unknown = error
   for (let depth = 0; depth < MAX_CAUSES && each instanceof Error; depth++, each = each.cause) {
     if ('code' in each && NO_SPACE.has(String(each.code))) return true

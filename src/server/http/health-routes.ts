@@ -1,11 +1,20 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { sql } from 'kysely'
 import Type from 'typebox'
 import type { ServerContext } from '../context.ts'
+import { readinessProbe } from './readiness.ts'
 
+const UNAVAILABLE = 503
 const Health = Type.Object({ status: Type.Enum(['ok']) })
+const Ready = Type.Object({
+  status: Type.Enum(['ok', 'unavailable']),
+  database: Type.Enum(['ok', 'failed']),
+  disk: Type.Enum(['ok', 'full', 'failed'], {
+    description: 'full: what is here is served, and nothing new is taken',
+  }),
+})
 
-export function healthRoutes({ db }: ServerContext): FastifyPluginAsyncTypebox {
+export function healthRoutes(ctx: ServerContext): FastifyPluginAsyncTypebox {
+  const readiness = readinessProbe(ctx)
   return async (app) => {
     app.get(
       '/health',
@@ -19,11 +28,12 @@ export function healthRoutes({ db }: ServerContext): FastifyPluginAsyncTypebox {
       '/health/ready',
       {
         config: { public: true },
-        schema: { summary: 'Whether requests can be served', response: { 200: Health } },
+        schema: { summary: 'Whether requests can be served', response: { 200: Ready, 503: Ready } },
       },
-      async () => {
-        await sql`SELECT 1`.execute(db)
-        return { status: 'ok' as const }
+      async (_request, reply) => {
+        const { ready, database, disk } = await readiness()
+        const status = ready ? ('ok' as const) : ('unavailable' as const)
+        return reply.code(ready ? 200 : UNAVAILABLE).send({ status, database, disk })
       },
     )
   }

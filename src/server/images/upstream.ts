@@ -12,8 +12,9 @@ import type { ServerContext } from '../context.ts'
 import { upstreamCredentials } from '../identity/registry-credentials.ts'
 import type { Trx } from '../store/database.ts'
 import type { ImageTable } from '../store/schema.ts'
+import { countFetch, totalsOf } from '../store/totals.ts'
 import { checkImageSize, imageBlobs, pickImage } from './image-content.ts'
-import { StepFailure } from './reasons.ts'
+import { StepFailure, toFailure } from './reasons.ts'
 import { upstreamFailure } from './upstream-failure.ts'
 import { isPlainHttp } from './upstream-guard.ts'
 
@@ -54,13 +55,16 @@ export function upstreamFetcher(
         .execute((trx) => ensureRepository(trx, { ...image, path: image.repository, now: ctx.now() }))
       const target = { ctx, organizationId: image.organizationId, repositoryId }
       await mapLimit(manifests.blobs, BLOBS_AT_ONCE, (blob) => copyBlob(target, upstream, blob, signal))
+      countFetch(ctx, 'fetched')
       return {
         digest: manifests.top.digest,
         commit: (trx) => storeManifests(trx, manifests, { repositoryId, tag: image.tag, now: ctx.now() }),
       }
     } catch (error) {
       signal.throwIfAborted()
-      throw upstreamFailure(error)
+      const failure = upstreamFailure(error)
+      countFetch(ctx, toFailure(failure).code)
+      throw failure
     }
   }
 }
@@ -138,6 +142,7 @@ async function copyBlob(
   const source = await upstream.readBlob(blob, signal)
   const { ctx, repositoryId } = target
   await storeBlob(ctx, { repositoryId, source, expectedDigest: blob.digest, maxBytes: blob.size })
+  totalsOf(ctx).fetchedBytes += blob.size
 }
 
 /**

@@ -42,6 +42,16 @@ describe('a body that comes one byte at a time', () => {
     expect(answer()).toContain(code)
   })
 
+  test('is cut off when nobody reads it', async () => {
+    const { socket, answer, closed } = open('GET /v2/default/app/tags/list HTTP/1.1')
+    socket.write('Content-Length: 1000\r\n\r\n')
+    const drip = setInterval(() => socket.writable && socket.write('{'), BODY_MS / 5)
+    onTestFinished(() => clearInterval(drip))
+    await closed
+    expect(answer()).toMatch(/^HTTP\/1\.1 404 /)
+    expect((await app.call('GET', '/api/health')).status).toBe(200)
+  })
+
   test('may take its time when it is a blob', async () => {
     const started = await app.call('POST', '/v2/default/app/blobs/uploads/')
     const { socket, answer } = open(`PATCH ${started.headers.get('location')} HTTP/1.1`)

@@ -1,0 +1,46 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { peerCertificate } from '../server/peer-certificate.ts'
+import { writeTlsFiles } from '../server/start-tls-files.ts'
+import { serve } from './program.ts'
+
+const HEALTHCHECK = join(import.meta.dirname, '../../deploy/healthcheck.mjs')
+
+async function folder(): Promise<string> {
+  const made = await mkdtemp(join(tmpdir(), 'imgctl-operations-'))
+  onTestFinished(() => rm(made, { recursive: true, force: true }))
+  return made
+}
+
+const healthcheck = (port: string) =>
+  spawnSync(process.execPath, [HEALTHCHECK], { env: { ...process.env, PORT: port } }).status
+
+test('SIGHUP makes the server read its certificate again, and nothing else', async () => {
+  const files = await folder()
+  const { certFile, keyFile } = await writeTlsFiles(files)
+  const server = await serve(['--tls-cert', certFile, '--tls-key', keyFile])
+  onTestFinished(server.stop)
+  const { port } = new URL(server.url)
+  const first = await peerCertificate(Number(port))
+  await writeTlsFiles(files, true)
+  process.kill(server.pid(), 'SIGHUP')
+  await expect.poll(() => peerCertificate(Number(port))).not.toBe(first)
+  expect(healthcheck(port)).toBe(0)
+})
+
+test('SIGHUP without TLS leaves the server as it is', async () => {
+  const server = await serve()
+  onTestFinished(server.stop)
+  const { port } = new URL(server.url)
+  process.kill(server.pid(), 'SIGHUP')
+  expect(healthcheck(port)).toBe(0)
+  process.kill(server.pid(), 'SIGHUP')
+  expect(healthcheck(port)).toBe(0)
+})
+
+test('the health check fails where no server is', () => {
+  expect(healthcheck('9')).toBe(1)
+})
