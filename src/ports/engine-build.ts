@@ -55,6 +55,8 @@ export interface BuildFiles {
   tar(): Readable
   /** What `COPY .` sees, and nothing else. */
   readonly folder: SentFolder
+  /** The name of the ignore file that leaves a path out; undefined when none does. */
+  ignoredBy(path: string): string | undefined
   /** Tells this folder from others of this machine: its path. The engine keeps what it fetched under it. */
   readonly id: string
 }

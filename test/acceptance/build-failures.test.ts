@@ -85,6 +85,17 @@ for (const engine of ENGINES) {
       })
     })
 
+    test('a file that the ignore file leaves out', async () => {
+      const folder = await context('FROM scratch\nCOPY --chown=1:1 ./docs/a.md /x\n')
+      await mkdir(join(folder, 'docs'))
+      await writeFile(join(folder, 'docs/a.md'), 'd')
+      await writeFile(join(folder, '.dockerignore'), 'docs\n')
+      expect(await failure(folder)).toMatchObject({
+        ...{ exit: 1, code: 'BUILD_FAILED' },
+        hint: expect.stringMatching(/^\.dockerignore leaves \S*docs\/a\.md out: /),
+      })
+    })
+
     test('a context that is not there, is a file, or cannot be read', async () => {
       const folder = await context(HELLO)
       await symlink('loop', join(root, 'loop'))

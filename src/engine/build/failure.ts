@@ -2,6 +2,7 @@ import { ImgctlError } from '../../errors/error.ts'
 import { makeVisible } from '../../internal/control-characters.ts'
 import type { BuildRequest } from '../../ports/engine-build.ts'
 import { baseImageFailure } from './base-image-failure.ts'
+import { ignoredSourceHint } from './ignored-source.ts'
 import type { BuildStep } from './steps.ts'
 
 type FailedStep = Pick<BuildStep, 'name' | 'tail'>
@@ -51,7 +52,7 @@ export function buildFailure(message: string, request: BuildRequest, step?: Fail
     dockerfileFailure(text, request.dockerfile) ??
     unsupported(text) ??
     spaceFailure(text, tail) ??
-    stepFailure(text, step) ??
+    stepFailure(text, step, request) ??
     new ImgctlError('BUILD_FAILED', `the build failed: ${text}`, { context: tail, ...hintFor(text) })
   )
 }
@@ -98,12 +99,16 @@ function unsupported(text: string): ImgctlError | undefined {
   })
 }
 
-function stepFailure(text: string, step: FailedStep | undefined): ImgctlError | undefined {
+function stepFailure(
+  text: string,
+  step: FailedStep | undefined,
+  { files }: BuildRequest,
+): ImgctlError | undefined {
   if (step === undefined) return undefined
   const name =
     step.name.length > SHOWN_STEP_LENGTH ? `${step.name.slice(0, SHOWN_STEP_LENGTH)}...` : step.name
   const code = EXIT_CODE.exec(text)?.[1]
-  const hint = code === undefined ? undefined : EXIT_HINTS[Number(code)]
+  const hint = code === undefined ? ignoredSourceHint(text, step.name, files) : EXIT_HINTS[Number(code)]
   const message = code === undefined ? `${name}: ${text}` : `${name} ended with exit code ${code}`
   return new ImgctlError('BUILD_FAILED', message, {
     context: step.tail,

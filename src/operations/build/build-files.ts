@@ -15,6 +15,7 @@ export function buildFiles(
   onListed: (summary: ContextSummary) => void,
   signal: AbortSignal | undefined,
 ): BuildFiles {
+  const { ignoreFile } = context
   let isTold = false
   const tell = (tally: ContextTally) => {
     if (isTold) return
@@ -23,6 +24,7 @@ export function buildFiles(
   }
   return {
     id: context.root,
+    ignoredBy: (path) => (ignoreFile.patterns.ignores(path) ? ignoreFile.shown : undefined),
     tar: () => {
       const tally = new ContextTally()
       const tar = contextTar(context, { onEntry: (entry) => tally.add(entry), ...(signal ? { signal } : {}) })

@@ -13,6 +13,34 @@ const request = buildRequest({
 const step = (name: string, tail: string[] = []) => ({ name, tail })
 
 /** What Docker 20.10 and 28.5 (BuildKit and classic) and Podman 4.3 said in a build that failed so. */
+describe('a source that is not there', () => {
+  const files = {
+    ...request.files,
+    ignoredBy: (path: string) => (path === 'docs/a' ? '.dockerignore' : undefined),
+  }
+  const hintOf = (text: string, name: string) => buildFailure(text, { ...request, files }, step(name)).hint
+
+  test.each([
+    ['failed to compute cache key: "/docs/a" not found: not found', '[1/1] COPY docs/a /x'],
+    [
+      'COPY failed: file not found in build context: stat docs/a: file does not exist',
+      '[2/2] ADD b /docs/a /x/',
+    ],
+    ['copier: stat: "/docs/a": no such file or directory', '[1/2] [2/2] COPY --chown=1 ./docs/a /x'],
+  ])('because it is ignored: %s', (text, name) => {
+    expect(hintOf(text, name)).toContain('.dockerignore leaves')
+  })
+
+  test.each([
+    ['"/b": not found', '[1/1] COPY b /docs/a'],
+    ['"/docs/a": not found', '[2/2] COPY --from=base docs/a /x'],
+    ['permission denied', '[1/1] COPY docs/a /x'],
+    ['docs/a: not found', '[1/1] RUN docs/a'],
+  ])('for another reason: %s', (text, name) => {
+    expect(hintOf(text, name)).toBeUndefined()
+  })
+})
+
 describe('a mistake in the Dockerfile', () => {
   test.each([
     [

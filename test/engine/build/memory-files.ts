@@ -35,7 +35,7 @@ export function folderFiles(
   entries: BuildFiles['folder']['entries'],
   tar: () => Readable = noTar,
 ): BuildFiles {
-  return { id: '/test', tar, folder: { entries } }
+  return { id: '/test', tar, folder: { entries }, ignoredBy: () => undefined }
 }
 
 export function sentFile(path: string, read: () => AsyncIterable<Uint8Array>, size = 1): SentEntry {
