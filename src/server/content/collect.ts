@@ -89,6 +89,9 @@ async function dropUnlinkedRow(db: Db, digest: string): Promise<boolean> {
   return left === undefined
 }
 
+/** Manifests that are looked at in one go: some milliseconds, in which no request gets an answer. */
+const PAGE = 500
+
 /**
  * A manifest is needed by a tag, by an image, by an index that lists it, and a referrer by its subject. Removing
  * an index frees its manifests, so it goes in rounds.
@@ -96,49 +99,83 @@ async function dropUnlinkedRow(db: Db, digest: string): Promise<boolean> {
 async function removeManifests(db: Db, repositoryId: number, before: number): Promise<number> {
   let total = 0
   for (;;) {
-    const { numDeletedRows } = await db
-      .deleteFrom('manifests as m')
-      .where('m.repositoryId', '=', repositoryId)
-      .where('m.touchedAt', '<', before)
-      .where(({ not, or, exists, selectFrom }) =>
-        not(
-          or([
-            exists(
-              selectFrom('tags')
-                .select('tag')
-                .where('tags.repositoryId', '=', repositoryId)
-                .whereRef('tags.digest', '=', 'm.digest'),
-            ),
-            exists(
-              selectFrom('images')
-                .innerJoin('repositories', (join) =>
-                  join
-                    .onRef('repositories.organizationId', '=', 'images.organizationId')
-                    .onRef('repositories.path', '=', 'images.repository'),
-                )
-                .select('images.id')
-                .where('repositories.id', '=', repositoryId)
-                .whereRef('images.digest', '=', 'm.digest'),
-            ),
-            exists(
-              selectFrom('manifest_references as r')
-                .select('r.digest')
-                .where('r.repositoryId', '=', repositoryId)
-                .whereRef('r.digest', '=', 'm.digest'),
-            ),
-            exists(
-              selectFrom('manifests as s')
-                .select('s.digest')
-                .where('s.repositoryId', '=', repositoryId)
-                .whereRef('s.digest', '=', 'm.subject'),
-            ),
-          ]),
-        ),
-      )
-      .executeTakeFirst()
-    if (numDeletedRows === 0n) return total
-    total += Number(numDeletedRows)
+    let removed = 0
+    for await (const page of oldManifests(db, repositoryId, before)) {
+      removed += await removeUnneeded(db, repositoryId, before, page)
+      await setImmediate()
+    }
+    if (removed === 0) return total
+    total += removed
   }
+}
+
+/** The digests of those that no push relied on lately, in pages. */
+async function* oldManifests(db: Db, repositoryId: number, before: number): AsyncGenerator<string[]> {
+  let after = ''
+  for (;;) {
+    const rows = await db
+      .selectFrom('manifests')
+      .select('digest')
+      .where('repositoryId', '=', repositoryId)
+      .where('digest', '>', after)
+      .where('touchedAt', '<', before)
+      .orderBy('digest')
+      .limit(PAGE)
+      .execute()
+    if (rows.length > 0) yield rows.map(({ digest }) => digest)
+    if (rows.length < PAGE) return
+    after = rows.at(-1)!.digest
+  }
+}
+
+async function removeUnneeded(
+  db: Db,
+  repositoryId: number,
+  before: number,
+  digests: readonly string[],
+): Promise<number> {
+  const { numDeletedRows } = await db
+    .deleteFrom('manifests as m')
+    .where('m.repositoryId', '=', repositoryId)
+    .where('m.digest', 'in', digests)
+    .where('m.touchedAt', '<', before)
+    .where(({ not, or, exists, selectFrom }) =>
+      not(
+        or([
+          exists(
+            selectFrom('tags')
+              .select('tag')
+              .where('tags.repositoryId', '=', repositoryId)
+              .whereRef('tags.digest', '=', 'm.digest'),
+          ),
+          exists(
+            selectFrom('images')
+              .innerJoin('repositories', (join) =>
+                join
+                  .onRef('repositories.organizationId', '=', 'images.organizationId')
+                  .onRef('repositories.path', '=', 'images.repository'),
+              )
+              .select('images.id')
+              .where('repositories.id', '=', repositoryId)
+              .whereRef('images.digest', '=', 'm.digest'),
+          ),
+          exists(
+            selectFrom('manifest_references as r')
+              .select('r.digest')
+              .where('r.repositoryId', '=', repositoryId)
+              .whereRef('r.digest', '=', 'm.digest'),
+          ),
+          exists(
+            selectFrom('manifests as s')
+              .select('s.digest')
+              .where('s.repositoryId', '=', repositoryId)
+              .whereRef('s.digest', '=', 'm.subject'),
+          ),
+        ]),
+      ),
+    )
+    .executeTakeFirst()
+  return Number(numDeletedRows)
 }
 
 async function removeLinks(db: Db, repositoryId: number, before: number): Promise<string[]> {

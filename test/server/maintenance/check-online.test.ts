@@ -22,6 +22,9 @@ test('a server at work is whole at every moment: pushes, moves, deletes and coll
   const { url, port, bootstrapKey } = server
   const client = new Client({ url, port, close: async () => {} }, basic(bootstrapKey!))
   let isBusy = true
+  onTestFinished(() => {
+    isBusy = false
+  })
   let done = 0
   const work = Array.from({ length: 4 }, async (_, worker) => {
     for (let i = 0; isBusy; i++) {
