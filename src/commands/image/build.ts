@@ -18,7 +18,7 @@ export default defineCommand({
   options: {
     tag: texts('-t, --tag <name:tag>', 'a name for the image in the engine; may be given again'),
     file: text(
-      '--file <dockerfile>',
+      '-f, --file <dockerfile>',
       "the Dockerfile; - reads it from stdin (default: the context's Dockerfile)",
     ),
     ...BUILD_OPTIONS,
