@@ -1,10 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
-/**
- * Two busy cores and three engines that all files share: a test that fails is run once more, and counts when it fails
- * again.
- */
-const COMMON = { pool: 'forks', testTimeout: 60_000, hookTimeout: 120_000, retry: 1 } as const
+/** A busy machine with three engines that all files share. A test that fails is a failure: none is run again. */
+const COMMON = { pool: 'forks', testTimeout: 60_000, hookTimeout: 120_000 } as const
 
 /**
  * unit: no process, no network beyond loopback. integration: real engines and registries, and our server
