@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { API_KEY } from '../../src/contract/identity.ts'
@@ -175,4 +176,23 @@ test('a server with another issuer has no passwords', async () => {
   expect(server.setupLink).toBeUndefined()
   const { code, err } = await user('add', 'bob')
   expect([code, err]).toEqual([7, expect.stringContaining('another issuer')])
+})
+
+test.each([
+  [['--oidc-issuer', 'https://id.example'], /--oidc-client-id and --oidc-audience need each other/],
+  [['--oidc-admin', 'me'], /need each other/],
+  [['--oidc-default-permission', 'admin'], /does not take admin/],
+  [['--oidc-default-permission', 'fly'], /one of: read:images/],
+  [
+    ['--oidc-issuer', 'http://id.example', '--oidc-client-id', 'c', '--oidc-audience', 'a'],
+    /not an https URL/,
+  ],
+])('serve %j is refused before anything is made', async (args, words) => {
+  const dataDir = join(temporaryFolder(), 'data')
+  const issuer = args.includes('admin')
+    ? ['--oidc-issuer', 'https://i', '--oidc-client-id', 'c', '--oidc-audience', 'a']
+    : []
+  const { code, err } = await runCli(['serve', '--port', '0', '--data', dataDir, ...issuer, ...args])
+  expect([code, err]).toEqual([2, expect.stringMatching(words)])
+  expect(existsSync(dataDir)).toBe(false)
 })

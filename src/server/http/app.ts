@@ -76,7 +76,7 @@ export async function createApp(
     const { issuer } = plugins
     await app.register(
       async (scope) => {
-        scope.addHook('onRequest', limits.perAddress)
+        scope.addHook('onRequest', limits.atIssuer)
         await scope.register(issuer)
       },
       { prefix: ISSUER_PATH },

@@ -16,7 +16,13 @@ export async function describeApi(app: FastifyInstance, { version }: ServerSetti
       info: { title: 'imgctl server', version, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
       components: {
         securitySchemes: {
-          apiKey: { type: 'http', scheme: 'bearer', bearerFormat: 'img_...' },
+          apiKey: {
+            type: 'http',
+            scheme: 'bearer',
+            bearerFormat: 'img_..., or a JWT',
+            description:
+              'An API key; or an access token of the issuer that /api/config names, for which the header X-Imgctl-Organization-ID chooses an organization by id or slug.',
+          },
           basic: { type: 'http', scheme: 'basic' },
         },
       },

@@ -4,10 +4,14 @@ import { ImgctlError } from '../../errors/error.ts'
 import type { ServerSettings } from '../context.ts'
 
 const WINDOW_MS = 60_000
+/** A team behind one address logs in and refreshes with far fewer; each may leave a row until it expires. */
+const ISSUER_REQUESTS = 600
 
 export interface RateLimits {
   /** Counts a request against its address. @throws ImgctlError RATE_LIMITED with retryAfter */
   readonly perAddress: (request: FastifyRequest) => Promise<void>
+  /** Counts a request at the issuer against its address, besides. @throws as perAddress */
+  readonly atIssuer: (request: FastifyRequest) => Promise<void>
   /** Counts a request against its API key, or its token's user; nothing for a request without. @throws as perAddress */
   readonly perKey: (request: FastifyRequest) => Promise<void>
 }
@@ -26,7 +30,12 @@ export async function createRateLimits(
     max: requestsPerMinute.key,
     keyGenerator: (request) => keyOf(request) ?? '',
   })
+  const issuer = app.createRateLimit({
+    max: Math.min(requestsPerMinute.address, ISSUER_REQUESTS),
+    keyGenerator: (request) => request.ip,
+  })
   return {
+    atIssuer: async (request) => assertAllowed(await issuer(request)),
     perAddress: async (request) => assertAllowed(await address(request)),
     perKey: async (request) => {
       if (keyOf(request) !== undefined) assertAllowed(await key(request))

@@ -5,10 +5,7 @@ import type { FastifyReply } from 'fastify'
  *
  * @param formTargets where a form may lead besides this server: browsers check its redirects too
  */
-export function securityHeaders(
-  secure: boolean,
-  formTargets: readonly string[] = [],
-): Record<string, string> {
+export function securityHeaders(formTargets: readonly string[] = []): Record<string, string> {
   const policy = [
     "default-src 'none'",
     "style-src 'self'",
@@ -26,14 +23,13 @@ export function securityHeaders(
     'referrer-policy': 'no-referrer',
     'x-content-type-options': 'nosniff',
     'x-frame-options': 'DENY',
-    ...(secure ? { 'strict-transport-security': 'max-age=31536000' } : {}),
   }
 }
 
 /** Lets the page's form lead to `target`, besides this server. */
-export function allowFormTarget(reply: FastifyReply, secure: boolean, target: string | undefined): void {
+export function allowFormTarget(reply: FastifyReply, target: string | undefined): void {
   if (target === undefined) return
-  reply.headers(securityHeaders(secure, [new URL(target).origin]))
+  reply.headers(securityHeaders([new URL(target).origin]))
 }
 
 export function sendPage(reply: FastifyReply, page: string, status = 200): FastifyReply {

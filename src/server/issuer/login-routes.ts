@@ -9,6 +9,7 @@ import {
   normalizeLogin,
 } from '../identity/accounts.ts'
 import type { IssuerFacts } from '../identity/issuer.ts'
+import { auditLogin } from '../identity/login-audit.ts'
 import { admit, bucketsOf, forgive } from '../identity/login-throttle.ts'
 import { membershipsOf } from '../identity/memberships.ts'
 import { csrfToken, isCsrfToken, knownDevice, rememberDevice } from './cookies.ts'
@@ -67,9 +68,8 @@ async function openStep(issuer: Issuer, request: FastifyRequest, reply: FastifyR
   if (!facts) throw Object.assign(new Error('no login here'), { statusCode: 404 })
   const provider = await issuer.provider(facts)
   const interaction = await provider.interactionDetails(request.raw, reply.raw)
-  const secure = facts.issuer.startsWith('https:')
   const { redirect_uri: target } = interaction.params
-  allowFormTarget(reply, secure, typeof target === 'string' ? target : undefined)
+  allowFormTarget(reply, typeof target === 'string' ? target : undefined)
   return { issuer, facts, provider, interaction, request, reply }
 }
 
@@ -154,12 +154,13 @@ async function leaveOtherAccount({ provider, interaction }: Step, userId: string
 
 /** A grant of its own for every login: it can be ended without the others. */
 async function allow(step: Step, account: Account): Promise<FastifyReply> {
-  const { provider, facts, interaction, issuer } = step
+  const { provider, facts, interaction, issuer, request } = step
   const grant = new provider.Grant({ accountId: account.userId, clientId: facts.clientId })
   const { scope } = interaction.params
   if (typeof scope === 'string') grant.addOIDCScope(scope)
   grant.addResourceScope(facts.audience, '')
   const grantId = await grant.save()
+  await auditLogin(issuer.ctx, account, 'user.login', request)
   issuer.ctx.log.info({ user: account.userId }, 'a login was allowed')
   return finish(step, { consent: { grantId } })
 }

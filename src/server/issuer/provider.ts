@@ -28,6 +28,8 @@ const INTERACTION_SECONDS = 30 * MINUTE
 const DEVICE_CODE_SECONDS = 10 * MINUTE
 /** A working day: after it a browser asks for the password again. */
 const SESSION_SECONDS = 12 * HOUR
+/** Of a browser that nobody has logged in with yet. */
+const EMPTY_SESSION_SECONDS = HOUR
 /** RFC 8252, section 7.3: with any port. */
 const CALLBACK = 'http://127.0.0.1/callback'
 /** Consonants only: no words, nothing that looks like a digit. RFC 8628, section 6.1. */
@@ -118,7 +120,7 @@ function configuration(ctx: Ctx, facts: IssuerFacts, keys: SigningKeys): Configu
       IdToken: ID_TOKEN_SECONDS,
       Interaction: INTERACTION_SECONDS,
       RefreshToken: REFRESH_TOKEN_SECONDS,
-      Session: SESSION_SECONDS,
+      Session: (_context, { accountId }) => (accountId ? SESSION_SECONDS : EMPTY_SESSION_SECONDS),
     },
     routes: {
       authorization: '/auth',

@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { isCode } from '../../errors/error.ts'
 import type { ServerContext } from '../context.ts'
-import type { IssuerFacts } from '../identity/issuer.ts'
 import { securityHeaders, sendPage } from './headers.ts'
 import { Issuer } from './issuer.ts'
 import { loginRoutes } from './login-routes.ts'
@@ -27,7 +26,7 @@ export function issuerRoutes(ctx: ServerContext): FastifyPluginAsync {
       route.schema = { ...route.schema, hide: true }
     })
     scope.addHook('onRequest', async (_request, reply) => {
-      reply.headers(securityHeaders(isSecure(issuer.facts)))
+      reply.headers(securityHeaders())
     })
     scope.setErrorHandler(replyWithErrorPage)
     scope.get('/style.css', async (_request, reply) =>
@@ -52,10 +51,6 @@ export function issuerRoutes(ctx: ServerContext): FastifyPluginAsync {
       })
     })
   }
-}
-
-export function isSecure(facts: IssuerFacts | undefined): boolean {
-  return facts?.issuer.startsWith('https:') ?? false
 }
 
 async function answerByLibrary(

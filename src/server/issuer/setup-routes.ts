@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { type Account, passwordProblem } from '../identity/accounts.ts'
 import { ISSUER_PATH, type IssuerFacts } from '../identity/issuer.ts'
+import { auditLogin } from '../identity/login-audit.ts'
 import { accountOfSetupToken, SETUP_LINK_MS, useSetupToken } from '../identity/setup-links.ts'
 import { csrfToken, isCsrfToken, readCookie, rememberDevice, setCookie } from './cookies.ts'
 import { sendPage } from './headers.ts'
@@ -42,6 +43,7 @@ export function setupRoutes(scope: FastifyInstance, issuer: Issuer): void {
     const problem = problemOf(password, form.get('repeat') ?? '')
     if (problem) return ask(facts, reply, account, token, problem, 422)
     if (!(await useSetupToken(ctx, token, password))) return gone(reply)
+    await auditLogin(ctx, account, 'user.password', request)
     ctx.log.info({ user: account.userId }, 'a password was set')
     rememberDevice(ctx, reply, account.userId, isHttps(facts))
     return sendPage(reply, setupDonePage(account.login, new URL(facts.issuer).origin))

@@ -160,3 +160,11 @@ it('keeps logins and keys over a restart', async () => {
   expect((await second.call('/users/me', tokens.access_token)).status).toBe(200)
   expect((await second.refresh(tokens.refresh_token)).status).toBe(200)
 })
+
+it('is in the audit log of the organization', async () => {
+  const open = await openIssuer()
+  await open.addUser('alice')
+  await open.logIn('alice')
+  const { body } = await open.call<{ items: object[] }>('/audit?action=user', open.key)
+  expect(body.items).toMatchObject([{ action: 'user.login', user: 'alice', target: 'alice', key: null }])
+})
