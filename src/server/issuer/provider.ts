@@ -82,11 +82,6 @@ function configuration(ctx: Ctx, facts: IssuerFacts, keys: SigningKeys): Configu
     issueRefreshToken: async (_context, client) => client.grantTypeAllowed('refresh_token'),
     // A login of the command line outlives the browser's.
     expiresWithSession: async () => false,
-    // Each login is its own: ending one leaves those of other machines.
-    loadExistingGrant: async (context) => {
-      const id = context.oidc.result?.consent?.grantId
-      return id === undefined ? undefined : context.oidc.provider.Grant.find(id)
-    },
     extraTokenClaims: async (_context, token) => ({ grant: 'grantId' in token ? token.grantId : undefined }),
     findAccount: async (_context, id) => {
       const account = await findActiveAccount(ctx, id)

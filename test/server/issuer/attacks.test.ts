@@ -146,6 +146,18 @@ describe('a bearer token', () => {
     expect((await open.call('/users/me', forged)).status).toBe(401)
   })
 
+  it('says in its header that it is one', async () => {
+    const open = await openIssuer()
+    await open.addUser('alice')
+    const { claims } = await tokenOf(open, {})
+    const key = await ownKey(open)
+    const sign = (typ: string) => new SignJWT(claims).setProtectedHeader({ alg: 'ES256', typ }).sign(key)
+    expect((await open.call('/users/me', await sign('at+jwt'))).status).toBe(200)
+    for (const typ of ['JWT', 'logout+jwt']) {
+      expect((await open.call('/users/me', await sign(typ))).status).toBe(401)
+    }
+  })
+
   it('cannot be an ID token, or a token of the registry', async () => {
     const open = await openIssuer()
     await open.addUser('alice')
