@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openContext } from '../../src/build/context.ts'
+import { createEngine } from '../../src/engine/engine.ts'
 import { buildFiles } from '../../src/operations/build/build-files.ts'
 import type { BuildEvent, BuildFiles } from '../../src/ports/engine-build.ts'
 import type { CaseEntry } from '../build/context-cases.ts'
 import { listSavedImage } from '../build/list-image.ts'
 import { contextFolders } from '../build/temporary-folder.ts'
 import { engineAt, labelled } from '../engine/build/real-build.ts'
-import { temporaryFolder } from '../engine/scripted-engine.ts'
+import { emptyEnvironment, temporaryFolder } from '../engine/scripted-engine.ts'
 import { callEngine } from '../services/engine.ts'
 import { describeWith, service } from '../services/use.ts'
 
@@ -119,6 +120,25 @@ for (const name of ['dockerClassic', 'dockerContainerd'] as const) {
         hint: expect.stringContaining('.dockerignore'),
       })
       expect(await labelled(service(name).socketPath, 'images', label)).toEqual([])
+    })
+
+    test('come over ssh as well', async () => {
+      const { folder } = await make(project())
+      const { socketPath } = service(name)
+      const programs = await temporaryFolder()
+      const pipe = `const s = require('node:net').connect('${socketPath}'); process.stdin.pipe(s).pipe(process.stdout)`
+      const script = `#!/bin/sh\nexec "${process.execPath}" -e "${pipe}"\n`
+      await writeFile(join(programs, 'ssh'), script, { mode: 0o755 })
+      const variables = { PATH: [programs, process.env['PATH']].join(delimiter) }
+      const environment = { ...emptyEnvironment(programs), variables }
+      const context = await openContext({ folder })
+      const { imageId } = await createEngine({ host: 'ssh://me@far', environment }).build({
+        files: buildFiles(context, () => {}, undefined),
+        dockerfile: context.dockerfile,
+      })
+      const saved = await callEngine(socketPath, `/images/${imageId}/get`)
+      await callEngine(socketPath, `/images/${imageId}?force=1`, { method: 'DELETE' })
+      expect(await listSavedImage([saved.body])).toContain(`f 644 ${SIZE} src/f5`)
     })
 
     test('one that changed since it was listed is sent as it is', async () => {
