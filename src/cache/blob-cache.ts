@@ -1,7 +1,7 @@
 import { readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileDurably } from '../internal/durable-file.ts'
-import { withFileLock } from '../internal/file-lock.ts'
+import { withProcessLock } from '../internal/process-lock.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { BlobCache, KnownBlob, LearnedPush } from '../ports/blob-cache.ts'
 import { addBlob, type CachedBlob, type CacheEntries, formatEntries, parseEntries } from './cache-entries.ts'
@@ -9,7 +9,7 @@ import { ConfigFiles } from './config-files.ts'
 import { signingKey } from './signing-key.ts'
 
 /** What is learned is not worth more of a user's time. */
-const LOCK_WAIT_MS = 5_000
+const LOCK_WAIT_MS = 10_000
 /** Until then an entry that is used again is not written again: most pushes change nothing. */
 const TOUCH_AFTER_MS = 24 * 3_600_000
 
@@ -70,18 +70,22 @@ export class FileBlobCache implements BlobCache {
     }
   }
 
-  /** Reads the file, changes it and writes it back, while no other process does. */
+  /**
+   * Reads the file, changes it and writes it back, while no other process does.
+   *
+   * @throws system errors, and a TimeoutError when the others took too long
+   */
   async change(change: (entries: Map<Digest, readonly CachedBlob[]>) => void): Promise<void> {
     const key = await signingKey(this.#options.keyFile)
-    const done = await withFileLock(`${this.#file}.lock`, LOCK_WAIT_MS, async () => {
+    const write = async () => {
       const entries = new Map<Digest, readonly CachedBlob[]>(await this.entries())
       change(entries)
       if (entries.size === 0) await rm(this.#file, { force: true })
       else await writeFileDurably(this.#file, formatEntries(entries, key))
       this.#loaded = Promise.resolve(entries)
-      return true
-    })
-    if (!done) this.#options.onProblem?.(`the blob cache was not written: ${this.#file} stayed locked`)
+    }
+    const locks = join(this.#options.folder, 'locks')
+    await withProcessLock(locks, 'blobs', write, AbortSignal.timeout(LOCK_WAIT_MS))
   }
 
   async entries(): Promise<CacheEntries> {

@@ -10,7 +10,11 @@ const MAX_RATE = 100 * 1024 * MIB
 
 /** How blobs are sent, for commands that send some. */
 export const TRANSFER_OPTIONS = {
-  concurrency: integer('--concurrency <n>', 'layers under way at once (default: 3)', { min: 1, max: 16 }),
+  concurrency: integer(
+    '--concurrency <n>',
+    'layers under way at once, three of them compressed (default: 3)',
+    { min: 1, max: 16 },
+  ),
   limitRate: size('--limit-rate <rate>', 'bytes per second of all uploads together: 500k, 2M', {
     min: MIN_RATE,
     max: MAX_RATE,

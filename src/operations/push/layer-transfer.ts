@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { ProgramWatch } from '../../archive/program-watch.ts'
 import { isCode } from '../../errors/error.ts'
+import { Semaphore } from '../../internal/semaphore.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { Descriptor } from '../../oci/manifest.ts'
 import type { WriteOptions } from '../../ports/registry.ts'
@@ -10,6 +11,8 @@ import { SentShare } from './sent-share.ts'
 import type { ImageSource, SourceLayer } from './source.ts'
 import type { TransferJob } from './transfer.ts'
 
+/** Layers compressed at once, whatever the concurrency: it bounds memory. */
+const ENCODED_AT_ONCE = 3
 /** A registry that loses the same upload again and again is not worth more. */
 const TRIES_OF_A_LOST_UPLOAD = 2
 
@@ -21,6 +24,8 @@ export class LayerTransfer {
   readonly #job: TransferJob
   readonly #planned: ReadonlyMap<Digest, PlannedLayer>
   readonly #watch: ProgramWatch | undefined
+  /** Each holds blocks and chunks in memory; more at once are no quicker, since one keeps every core busy. */
+  readonly #encoding = new Semaphore(ENCODED_AT_ONCE)
   /** By the layer's `content`. */
   readonly #done = new Map<string, Descriptor>()
   /** Whether a layer was left out because the registry said that it has it. */
@@ -95,7 +100,7 @@ export class LayerTransfer {
     const options = { record, ...(signal ? { signal } : {}) }
     return layer.reopens && layer.descriptor
       ? this.#sendAsIs(layer, layer.descriptor, { ...options, onBytes: onRead })
-      : this.#sendEncoded(layer, onRead, options)
+      : this.#encoding.run(() => this.#sendEncoded(layer, onRead, options), signal)
   }
 
   async #sendAsIs(layer: SourceLayer, descriptor: Descriptor, options: WriteOptions): Promise<Descriptor> {
