@@ -5,7 +5,7 @@ import { withProcessLock } from '../internal/process-lock.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { BlobCache, KnownBlob, LearnedPush } from '../ports/blob-cache.ts'
 import { addBlob, type CachedBlob, type CacheEntries, formatEntries, parseEntries } from './cache-entries.ts'
-import { ConfigFiles } from './config-files.ts'
+import { Documents } from './documents.ts'
 import { signingKey } from './signing-key.ts'
 
 /** What is learned is not worth more of a user's time. */
@@ -22,9 +22,9 @@ export interface BlobCacheOptions {
   readonly onProblem?: (message: string) => void
 }
 
-/** The blob cache in a folder: `blobs.json`, and the configs beside it. What cannot be read is not there. */
+/** The blob cache in a folder: `blobs.json`, and the documents beside it. What cannot be read is not there. */
 export class FileBlobCache implements BlobCache {
-  readonly configFiles: ConfigFiles
+  readonly documents: Documents
   readonly #file: string
   readonly #options: BlobCacheOptions
   readonly #now: () => number
@@ -33,7 +33,7 @@ export class FileBlobCache implements BlobCache {
   constructor(options: BlobCacheOptions) {
     this.#options = options
     this.#file = join(options.folder, 'blobs.json')
-    this.configFiles = new ConfigFiles(join(options.folder, 'configs'))
+    this.documents = new Documents(join(options.folder, 'documents'))
     this.#now = options.now ?? Date.now
   }
 
@@ -49,18 +49,19 @@ export class FileBlobCache implements BlobCache {
     }))
   }
 
-  config(digest: Digest): Promise<Uint8Array | undefined> {
-    return this.configFiles.read(digest)
+  document(digest: Digest): Promise<Uint8Array | undefined> {
+    return this.documents.read(digest)
   }
 
-  async remember({ registry, repository, blobs, config }: LearnedPush): Promise<void> {
+  async remember({ registry, repository, blobs, image }: LearnedPush): Promise<void> {
     const place = `${registry}/${repository}`
     const now = this.#now()
     try {
-      if (config) await this.configFiles.write(config, now)
+      for (const bytes of image?.documents ?? []) await this.documents.write(bytes, now)
       this.#loaded ??= this.entries()
       const known = await this.#loaded
-      const news = [...blobs].filter(([diffID, { digest }]) => isNews(known.get(diffID), digest, place, now))
+      const made = [...blobs, ...(image ? [[image.config, image.manifest] as const] : [])]
+      const news = made.filter(([diffID, { digest }]) => isNews(known.get(diffID), digest, place, now))
       if (news.length === 0) return
       await this.change((entries) => {
         for (const [diffID, descriptor] of news) addBlob(entries, diffID, descriptor, place, now)

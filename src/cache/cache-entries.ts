@@ -11,7 +11,7 @@ export interface CachedBlob {
   readonly usedAt: number
 }
 
-/** diffID -> the blobs it became, latest first. The last entry is the one that was used last. */
+/** diffID -> the blobs it became (and config -> the manifests it was in), latest first. The last entry is the one that was used last. */
 export type CacheEntries = ReadonlyMap<Digest, readonly CachedBlob[]>
 
 /** About 300 bytes each: the file stays below 4 MB. The oldest go first. */

@@ -8,6 +8,14 @@ export interface KnownBlob {
   readonly repositories: readonly string[]
 }
 
+/** The manifest that an image has in the registry. */
+export interface LearnedImage {
+  readonly config: Digest
+  readonly manifest: Descriptor
+  /** The bytes of both, as far as they are known. */
+  readonly documents: readonly Uint8Array[]
+}
+
 /** What one push learned. */
 export interface LearnedPush {
   /** host or host:port */
@@ -15,20 +23,19 @@ export interface LearnedPush {
   readonly repository: string
   /** By the digest of the uncompressed layer. */
   readonly blobs: ReadonlyMap<Digest, Descriptor>
-  /** The image's config, as its bytes. */
-  readonly config: Uint8Array | undefined
+  readonly image: LearnedImage | undefined
 }
 
 /**
- * What earlier pushes learned: the compressed blobs that a layer became, where they are, and the configs of images.
+ * What earlier pushes learned: the compressed blobs that a layer became, where they are, configs and manifests.
  * It is a hint only: a registry is always asked whether it has a blob. Losing it costs time, never correctness, so
  * its failures are never errors.
  */
 export interface BlobCache {
-  /** The blobs that a layer became, those of the latest push first. */
-  find(diffID: Digest, registry: string): Promise<readonly KnownBlob[]>
-  /** The config with this digest: exactly the bytes that the digest names. */
-  config(digest: Digest): Promise<Uint8Array | undefined>
+  /** The blobs that a layer became, or the manifests that a config was in, those of the latest push first. */
+  find(content: Digest, registry: string): Promise<readonly KnownBlob[]>
+  /** The config or manifest with this digest: exactly the bytes that the digest names. */
+  document(digest: Digest): Promise<Uint8Array | undefined>
   remember(learned: LearnedPush): Promise<void>
 }
 
@@ -36,7 +43,7 @@ export interface BlobCache {
 export interface CacheInfo {
   readonly folder: string
   readonly layers: number
-  readonly configs: number
+  readonly images: number
   readonly uploads: number
   readonly size: number
   /** Milliseconds since 1970: when the entry was used that was not used for the longest time. */
@@ -45,7 +52,7 @@ export interface CacheInfo {
 
 export interface PrunedCache {
   readonly layers: number
-  readonly configs: number
+  readonly images: number
   readonly uploads: number
   /** Bytes. */
   readonly freed: number

@@ -70,8 +70,10 @@ test('an entry that somebody changed makes no wrong image: the layer is sent', a
   await push(one, 'poison-a:1.0')
   const right = await push(other, 'poison-b:1.0')
   const cache = JSON.parse(await readFile(cacheFile(), 'utf8'))
-  const [a, b] = Object.keys(cache.layers)
-  cache.layers[b!] = cache.layers[a!]
+  // Each layer is followed by the config of its image.
+  const [layerA, configA, layerB, configB] = Object.keys(cache.layers)
+  cache.layers[layerB!] = cache.layers[layerA!]
+  cache.layers[configB!] = cache.layers[configA!]
   await writeFile(cacheFile(), JSON.stringify(cache))
   // In the repository where the wrong blob is, so that only the cache could keep the right one from being sent.
   const third = await push(other, 'poison-a:2.0')
@@ -107,13 +109,13 @@ test('cache info and prune', async () => {
   expect(JSON.parse(info.stdout)).toEqual({
     folder: join(server.folder, 'cache', 'imgctl'),
     layers: 1,
-    configs: 1,
+    images: 1,
     uploads: 0,
     size: expect.any(Number),
     oldest: expect.stringMatching(/^\d{4}-.*Z$/),
   })
   const none = await imgctl(['cache', 'prune', '--older-than', '1h', '--format', 'json'], { env })
-  expect(JSON.parse(none.stdout)).toEqual({ layers: 0, configs: 0, uploads: 0, freed: 0 })
+  expect(JSON.parse(none.stdout)).toEqual({ layers: 0, images: 0, uploads: 0, freed: 0 })
   const all = await imgctl(['cache', 'prune'], { env })
   expect(all.stdout).toMatch(/^1\t1\t0\t\d+\n$/)
   expect(await readdir(join(server.folder, 'cache', 'imgctl'), { recursive: true })).toEqual(

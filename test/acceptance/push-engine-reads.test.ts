@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { buildImage } from '../services/build-image.ts'
 import { callEngine } from '../services/engine.ts'
+import { fixtureImages, IMAGES } from '../services/fixtures.ts'
 import { describeWith, service } from '../services/use.ts'
 import { type EngineProxy, engineProxy } from './engine-proxy.ts'
 import { type FaultyProxy, faultyProxy } from './faulty-proxy.ts'
@@ -128,3 +129,36 @@ describeWith(['dockerClassic'], 'what a push reads of an engine', () => {
     }
   })
 })
+
+for (const name of ['dockerClassic', 'dockerContainerd', 'podman'] as const) {
+  describeWith([name], `what a push learns from ${name}`, () => {
+    let server: TestServer
+    let engine: EngineProxy
+    let folder: string
+    beforeAll(async () => {
+      server = await serve()
+      folder = await mkdtemp(join(tmpdir(), 'imgctl-engine-'))
+      engine = await engineProxy(service(name).socketPath, join(folder, 'docker.sock'))
+      await fixtureImages(name)
+    })
+    afterAll(async () => {
+      await engine.close()
+      await server.stop()
+      await rm(folder, { recursive: true, force: true })
+    })
+
+    test('pushed by it, then again from here under another tag: nothing is exported', async () => {
+      const env = { ...server.env, DOCKER_HOST: engine.dockerHost }
+      const push = (...args: string[]) => imgctl(['image', 'push', IMAGES.twoLayers, ...args], { env })
+      const first = await push('--name', 'learned:1.0', '--via', 'engine')
+      expect(first.code).toBe(0)
+      engine.requests.length = 0
+      const second = await push('--name', 'learned:2.0', '--via', 'direct')
+      expect(second.code).toBe(0)
+      const digest = /sha256:\w+/
+      expect(digest.exec(second.stdout)?.[0]).toBe(digest.exec(first.stdout)?.[0])
+      expect(engine.exported).toBe(0)
+      expect(engine.requests.filter((call) => /\/(get|push|tag)\b/.test(call))).toEqual([])
+    })
+  })
+}

@@ -8,10 +8,11 @@ import { FileBlobCache } from '../../src/cache/blob-cache.ts'
 import { FileCacheStore } from '../../src/cache/cache-store.ts'
 import { type Digest, digestBytes } from '../../src/oci/digest.ts'
 import type { Descriptor } from '../../src/oci/manifest.ts'
-import { OCI_LAYER_GZIP } from '../../src/oci/media-types.ts'
+import { OCI_LAYER_GZIP, OCI_MANIFEST } from '../../src/oci/media-types.ts'
 
 const HOST = 'registry.test:5000'
 const DAY_MS = 86_400_000
+const MANIFEST = Buffer.from('{"schemaVersion":2}')
 
 let folder: string
 let problems: string[]
@@ -36,10 +37,15 @@ const learn = (blobs: Record<string, string>, repository = 'team/app', config?: 
     registry: HOST,
     repository,
     blobs: new Map(Object.entries(blobs).map(([layer, made]) => [diffID(layer), blob(made)])),
-    config,
+    image: config && {
+      config: digestBytes(config),
+      manifest: { mediaType: OCI_MANIFEST, digest: digestBytes(MANIFEST), size: MANIFEST.length },
+      documents: [config, MANIFEST],
+    },
   })
-const found = async (layer: string, of = cache()) =>
-  (await of.find(diffID(layer), HOST)).map(({ descriptor }) => descriptor)
+const foundBy = async (content: Digest, of = cache()) =>
+  (await of.find(content, HOST)).map(({ descriptor }) => descriptor)
+const found = (layer: string, of = cache()) => foundBy(diffID(layer), of)
 
 test('what one run learned the next one knows', async () => {
   await learn({ a: 'a' })
@@ -62,19 +68,23 @@ test('the repositories of this registry that had a blob, the latest first', asyn
   expect((await cache().find(diffID('a'), 'other.test'))[0]?.repositories).toEqual([])
 })
 
-test('a config comes back as the bytes that its digest names', async () => {
+test('configs and manifests come back as the bytes that their digests name', async () => {
   const config = Buffer.from('{"os":"linux"}')
   await learn({}, 'team/app', config)
-  expect(await cache().config(digestBytes(config))).toEqual(config)
-  const [name] = await readdir(join(folder, 'cache', 'configs'))
-  await writeFile(join(folder, 'cache', 'configs', name!), '{"os":"other"}')
-  expect(await cache().config(digestBytes(config))).toBeUndefined()
+  const [manifest] = await foundBy(digestBytes(config))
+  expect(await cache().document(manifest!.digest)).toEqual(MANIFEST)
+  expect(await cache().document(digestBytes(config))).toEqual(config)
+  for (const name of await readdir(join(folder, 'cache', 'documents'))) {
+    await writeFile(join(folder, 'cache', 'documents', name), '{"os":"other"}')
+  }
+  expect(await cache().document(manifest!.digest)).toBeUndefined()
+  expect(await cache().document(digestBytes(config))).toBeUndefined()
 })
 
 test('two runs keep each other’s entries', async () => {
   const [one, two] = [cache(), cache()]
   await Promise.all([found('a', one), found('a', two)])
-  const learned = { registry: HOST, repository: 'team/app', config: undefined }
+  const learned = { registry: HOST, repository: 'team/app', image: undefined }
   await one.remember({ ...learned, blobs: new Map([[diffID('a'), blob('a')]]) })
   await two.remember({ ...learned, blobs: new Map([[diffID('b'), blob('b')]]) })
   expect([await found('a'), await found('b')]).toEqual([[blob('a')], [blob('b')]])
@@ -166,7 +176,7 @@ test('a cache that is deleted in the middle is an empty one', async () => {
     registry: HOST,
     repository: 'team/app',
     blobs: new Map([[diffID('b'), blob('b')]]),
-    config: undefined,
+    image: undefined,
   })
   expect(await found('b')).toEqual([blob('b')])
 })
@@ -177,11 +187,11 @@ test('its owner sees what is in it, and prunes what is old, or all', async () =>
   now += 10 * DAY_MS
   await learn({ b: 'b' })
   const info = await store.info()
-  expect(info).toMatchObject({ layers: 2, configs: 1, uploads: 0, oldest: now - 10 * DAY_MS })
-  expect(await store.prune(now - DAY_MS)).toMatchObject({ layers: 1, configs: 1 })
+  expect(info).toMatchObject({ layers: 2, images: 1, uploads: 0, oldest: now - 10 * DAY_MS })
+  expect(await store.prune(now - DAY_MS)).toMatchObject({ layers: 1, images: 1 })
   expect([await found('a'), await found('b')]).toEqual([[], [blob('b')]])
   const rest = await store.prune(undefined)
-  expect(rest).toMatchObject({ layers: 1, configs: 0, uploads: 0 })
+  expect(rest).toMatchObject({ layers: 1, images: 0, uploads: 0 })
   expect(rest.freed).toBeGreaterThan(0)
   expect(await store.info()).toMatchObject({ layers: 0, size: 0, oldest: undefined })
 })
@@ -205,7 +215,7 @@ function writer(i: number) {
         registry: ${JSON.stringify(HOST)},
         repository: 'team/app',
         blobs: new Map([[digestBytes(Buffer.from(name)), descriptor]]),
-        config: undefined,
+        image: undefined,
       })
     }`
   return spawn(process.execPath, ['--input-type=module', '-e', source], { stdio: 'inherit' })

@@ -7,7 +7,7 @@ import { format } from '../options/output.ts'
 interface CacheRecord {
   readonly folder: string
   readonly layers: number
-  readonly configs: number
+  readonly images: number
   /** Uploads that were broken off and can be gone on with. */
   readonly uploads: number
   readonly size: number
@@ -19,7 +19,7 @@ function view(now: number): RecordView<CacheRecord> {
     columns: [
       { header: 'Folder', value: ({ folder }) => folder },
       { header: 'Layers', value: ({ layers }) => layers },
-      { header: 'Configs', value: ({ configs }) => configs },
+      { header: 'Images', value: ({ images }) => images },
       { header: 'Uploads', value: ({ uploads }) => uploads },
       { header: 'Size', value: ({ size }) => size, human: ({ size }) => humanBytes(size) },
       {

@@ -8,7 +8,7 @@ import { olderThan } from '../options/until.ts'
 const VIEW: RecordView<PrunedCache> = {
   columns: [
     { header: 'Layers', value: ({ layers }) => layers },
-    { header: 'Configs', value: ({ configs }) => configs },
+    { header: 'Images', value: ({ images }) => images },
     { header: 'Uploads', value: ({ uploads }) => uploads },
     { header: 'Freed', value: ({ freed }) => freed, human: ({ freed }) => humanBytes(freed) },
   ],

@@ -87,7 +87,7 @@ async function planConfig(
   const digest = own?.digest ?? configDigest
   if (digest === undefined) return undefined
   const isThis = configBytes !== undefined && digestBytes(configBytes) === digest
-  const bytes = isThis ? configBytes : await cache.config(digest)
+  const bytes = isThis ? configBytes : await cache.document(digest)
   const found = await repository.blobSize(digest, signal)
   const size = found ?? bytes?.length
   if (size === undefined) return undefined

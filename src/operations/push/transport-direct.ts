@@ -1,8 +1,16 @@
 import { Readable } from 'node:stream'
 import { isCode } from '../../errors/error.ts'
 import { digestBytes, shortDigest } from '../../oci/digest.ts'
-import type { Descriptor } from '../../oci/manifest.ts'
-import { OCI_CONFIG, OCI_MANIFEST } from '../../oci/media-types.ts'
+import { type Descriptor, parseManifest } from '../../oci/manifest.ts'
+import {
+  DOCKER_CONFIG,
+  DOCKER_LAYER,
+  DOCKER_LAYER_GZIP,
+  OCI_CONFIG,
+  OCI_LAYER,
+  OCI_LAYER_GZIP,
+  OCI_MANIFEST,
+} from '../../oci/media-types.ts'
 import { LayerTransfer } from './layer-transfer.ts'
 import { isComplete } from './push-facts.ts'
 import type { SourceManifest, TransferredLayers } from './source.ts'
@@ -76,15 +84,34 @@ async function finish(job: TransferJob, { config, bytes, layers, manifest }: Con
   if (bytes && !(plan.config?.exists && plan.config.descriptor.digest === config.digest)) {
     await uploadConfig(config, bytes, job)
   }
-  const own = manifest ?? source.manifest
+  const own = manifest ?? source.manifest ?? (await earlierManifest(job, config, layers))
   const made = holds(own, layers)
     ? { bytes: own.bytes, mediaType: own.parsed.mediaType }
     : newManifest(config, layers)
   const digest = await repository.writeManifest(digestBytes(made.bytes), made.mediaType, made.bytes, signal)
   const { host, repository: path } = repository.location
   const blobs = new Map(source.diffIDs.map((diffID, i) => [diffID, layers[i]!]))
-  await cache.remember({ registry: host, repository: path, blobs, config: bytes })
-  return { descriptor: { mediaType: made.mediaType, digest, size: made.bytes.length } }
+  const descriptor = { mediaType: made.mediaType, digest, size: made.bytes.length }
+  const documents = bytes ? [made.bytes, bytes] : [made.bytes]
+  const image = { config: config.digest, manifest: descriptor, documents }
+  await cache.remember({ registry: host, repository: path, blobs, image })
+  return { descriptor }
+}
+
+/** The manifest that these very blobs had before: then the image keeps its digest, whoever pushed it. */
+async function earlierManifest(
+  { cache, repository }: TransferJob,
+  config: Descriptor,
+  layers: readonly Descriptor[],
+): Promise<SourceManifest | undefined> {
+  for (const { descriptor } of await cache.find(config.digest, repository.location.host)) {
+    const bytes = await cache.document(descriptor.digest)
+    const parsed = bytes && parseManifest(bytes, descriptor.mediaType)
+    if (parsed?.kind !== 'manifest' || parsed.config.digest !== config.digest) continue
+    const own = { bytes: bytes!, digest: descriptor.digest, parsed }
+    if (holds(own, layers)) return own
+  }
+  return undefined
 }
 
 /** A config may say amd64 over a program for arm64: such an image starts nowhere. */
@@ -118,12 +145,23 @@ function holds(own: SourceManifest | undefined, layers: readonly Descriptor[]): 
   return expected?.length === layers.length && expected.every(({ digest }, i) => digest === layers[i]!.digest)
 }
 
+/** What docker calls the same thing: a manifest is to be of one kind. */
+const OCI_NAMES: Readonly<Record<string, string>> = {
+  [DOCKER_CONFIG]: OCI_CONFIG,
+  [DOCKER_LAYER_GZIP]: OCI_LAYER_GZIP,
+  [DOCKER_LAYER]: OCI_LAYER,
+}
+
 /** https://github.com/opencontainers/image-spec/blob/main/manifest.md */
 function newManifest(
   config: Descriptor,
   layers: readonly Descriptor[],
 ): { bytes: Uint8Array; mediaType: string } {
-  const fields = ({ mediaType, digest, size }: Descriptor) => ({ mediaType, digest, size })
+  const fields = ({ mediaType, digest, size }: Descriptor) => ({
+    mediaType: OCI_NAMES[mediaType] ?? mediaType,
+    digest,
+    size,
+  })
   const manifest = {
     schemaVersion: 2,
     mediaType: OCI_MANIFEST,

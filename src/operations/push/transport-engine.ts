@@ -1,14 +1,8 @@
 import { buffer } from 'node:stream/consumers'
 import type { Digest } from '../../oci/digest.ts'
-import {
-  type Descriptor,
-  type Index,
-  type Manifest,
-  parseManifest,
-  pickPlatform,
-} from '../../oci/manifest.ts'
+import { type Descriptor, parseManifest, pickPlatform } from '../../oci/manifest.ts'
 import type { EngineLayerProgress, EnginePush } from '../../ports/engine.ts'
-import type { Repository } from '../../ports/registry.ts'
+import type { ManifestContent, Repository } from '../../ports/registry.ts'
 import type { LayerStatus, PushEvent } from './events.ts'
 import { newStagingTag, sweepStagingTags } from './staging-tag.ts'
 import type { TransferJob, Transferred } from './transfer.ts'
@@ -57,37 +51,42 @@ export async function transferByEngine(job: TransferJob, engine: EnginePush): Pr
 
 /** What the engine pushed, as the registry has it; what it says of its layers is remembered for the next push. */
 export async function pushedDescriptor(job: TransferJob, digest: Digest): Promise<Descriptor> {
-  const { bytes, mediaType } = await job.repository.readManifest(digest, job.signal)
+  const pushed = await job.repository.readManifest(digest, job.signal)
   // Not knowing costs the next push time: it is no failure of this one.
-  await learn(job, parseManifest(bytes, mediaType)).catch(() => job.signal?.throwIfAborted())
-  return { mediaType, digest, size: bytes.length }
+  await learn(job, pushed).catch(() => job.signal?.throwIfAborted())
+  return { mediaType: pushed.mediaType, digest, size: pushed.bytes.length }
 }
 
-async function learn(job: TransferJob, pushed: Manifest | Index): Promise<void> {
+async function learn(job: TransferJob, pushed: ManifestContent): Promise<void> {
   const { cache, source, repository, signal } = job
-  const manifest = await platformManifest(job, pushed)
-  if (manifest?.layers.length !== source.diffIDs.length) return
+  const content = await platformManifest(job, pushed)
+  const parsed = content && parseManifest(content.bytes, content.mediaType)
+  if (parsed?.kind !== 'manifest' || parsed.layers.length !== source.diffIDs.length) return
+  const { digest: config } = parsed.config
+  const configBytes = (await cache.document(config)) ?? (await readConfig(parsed.config, repository, signal))
   const { host, repository: path } = repository.location
+  const { digest, mediaType, bytes } = content!
   await cache.remember({
     registry: host,
     repository: path,
-    blobs: new Map(source.diffIDs.map((diffID, i) => [diffID, manifest.layers[i]!])),
-    config:
-      (await cache.config(manifest.config.digest)) ?? (await readConfig(manifest.config, repository, signal)),
+    blobs: new Map(source.diffIDs.map((diffID, i) => [diffID, parsed.layers[i]!])),
+    image: {
+      config,
+      manifest: { mediaType, digest, size: bytes.length },
+      documents: configBytes ? [bytes, configBytes] : [bytes],
+    },
   })
 }
 
 /** The manifest of the image's platform; an engine with the containerd store pushes an index of several. */
 async function platformManifest(
   { source, repository, signal }: TransferJob,
-  pushed: Manifest | Index,
-): Promise<Manifest | undefined> {
-  if (pushed.kind === 'manifest') return pushed
-  const wanted = pickPlatform(pushed, source.platform)
-  if (!wanted) return undefined
-  const { bytes, mediaType } = await repository.readManifest(wanted.digest, signal)
-  const manifest = parseManifest(bytes, mediaType)
-  return manifest.kind === 'manifest' ? manifest : undefined
+  pushed: ManifestContent,
+): Promise<ManifestContent | undefined> {
+  const parsed = parseManifest(pushed.bytes, pushed.mediaType)
+  if (parsed.kind === 'manifest') return pushed
+  const wanted = pickPlatform(parsed, source.platform)
+  return wanted && repository.readManifest(wanted.digest, signal)
 }
 
 async function readConfig(

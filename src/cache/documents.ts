@@ -3,19 +3,19 @@ import { join } from 'node:path'
 import { writeFileDurably } from '../internal/durable-file.ts'
 import { type Digest, digestBytes, digestHex } from '../oci/digest.ts'
 
-/** A config is a few kB. A larger one is read from the engine again. */
-const MAX_CONFIG_BYTES = 1024 * 1024
-/** The configs of the images that one person pushes in a good while. */
-const MAX_CONFIGS = 500
+/** A config or a manifest is a few kB. A larger one is read from its source again. */
+const MAX_DOCUMENT_BYTES = 1024 * 1024
+/** Two for each of the images that one person pushes in a good while. */
+const MAX_DOCUMENTS = 1_000
 
-export interface ConfigFile {
+export interface DocumentFile {
   readonly path: string
   readonly size: number
   readonly usedAt: number
 }
 
-/** Image configs by their digest: one file each, named by what is in it. */
-export class ConfigFiles {
+/** Configs and manifests by their digest: one file each, named by what is in it. */
+export class Documents {
   readonly #folder: string
 
   constructor(folder: string) {
@@ -29,19 +29,19 @@ export class ConfigFiles {
   }
 
   async write(bytes: Uint8Array, now: number): Promise<void> {
-    if (bytes.length > MAX_CONFIG_BYTES) return
+    if (bytes.length > MAX_DOCUMENT_BYTES) return
     const digest = digestBytes(bytes)
     if (await this.read(digest)) return void (await this.#touch(digest, now))
     await writeFileDurably(this.#path(digest), bytes)
     await this.#touch(digest, now)
     const files = await this.list()
-    for (const { path } of files.slice(0, Math.max(0, files.length - MAX_CONFIGS))) {
+    for (const { path } of files.slice(0, Math.max(0, files.length - MAX_DOCUMENTS))) {
       await rm(path, { force: true })
     }
   }
 
   /** Those that were not used for the longest time come first. */
-  async list(): Promise<ConfigFile[]> {
+  async list(): Promise<DocumentFile[]> {
     const names = await readdir(this.#folder).catch(() => [])
     const files = await Promise.all(
       names.map(async (name) => {
