@@ -15,15 +15,13 @@ async function main(args: readonly string[]): Promise<void> {
     stdin: () => process.stdin,
     stdout: () => open(process.stdout, (error) => run.outputFailed(error)),
     stderr: () => open(process.stderr, () => {}),
+    // Listened to only when a command wants it: under nohup the others must go on ignoring it.
+    onHangup: (action) => process.on('SIGHUP', action),
     environment: process.env,
     runtime: { node: process.versions.node, platform: `${process.platform}/${process.arch}` },
   })
   process.on('SIGINT', () => run.stop('SIGINT'))
   process.on('SIGTERM', () => run.stop('SIGTERM'))
-  process.on('SIGHUP', () => {
-    // A terminal that goes away stops a command, in order.
-    if (!run.hangUp()) run.stop('SIGTERM')
-  })
   process.on('uncaughtException', run.fail)
   process.on('unhandledRejection', run.fail)
   // Node prints warnings (an experimental module, a deprecation) that no user can act on.

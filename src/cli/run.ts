@@ -11,6 +11,8 @@ export interface Process {
   readonly stderr: Stdio['stderr']
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly runtime: Host['runtime']
+  /** What SIGHUP does from then on. */
+  readonly onHangup: Host['onHangup']
 }
 
 /** One run of the program, and what the outside may do to it. */
@@ -19,8 +21,6 @@ export interface Run {
   readonly exitCode: Promise<number>
   /** The first asks the command to stop and gives it a moment; the second ends the run at once. */
   readonly stop: (signal: 'SIGINT' | 'SIGTERM') => void
-  /** SIGHUP. @returns false when the command has nothing to read again */
-  readonly hangUp: () => boolean
   /** An error that nobody caught. */
   readonly fail: (error: unknown) => void
   /** stdout cannot be written: a reader that went away ends the run without a word. */
@@ -30,7 +30,10 @@ export interface Run {
 /** A command must let go of everything in this time: the whole exit is to take less than 500 ms. */
 const STOP_WITHIN_MS = 350
 
-export function startRun(args: readonly string[], { environment, runtime, ...stdio }: Process): Run {
+export function startRun(
+  args: readonly string[],
+  { environment, runtime, onHangup, ...stdio }: Process,
+): Run {
   const streams = createStreams(stdio, environment)
   const report: ReportOptions = { json: wantsJson(args), debug: args.includes('--debug') }
   const controller = new AbortController()
@@ -40,7 +43,6 @@ export function startRun(args: readonly string[], { environment, runtime, ...std
   })
   let stopWithinMs = STOP_WITHIN_MS
   let stopped: ImgctlError | undefined
-  let hangUp: (() => void) | undefined
 
   const end = (error: unknown) => {
     streams.restore()
@@ -60,9 +62,7 @@ export function startRun(args: readonly string[], { environment, runtime, ...std
     allowStop: (milliseconds: number) => {
       stopWithinMs = milliseconds
     },
-    onHangup: (action) => {
-      hangUp = action
-    },
+    onHangup,
   }
   Promise.resolve()
     .then(() => runProgram(args, host))
@@ -73,10 +73,6 @@ export function startRun(args: readonly string[], { environment, runtime, ...std
   return {
     exitCode,
     stop: (signal) => stopFor(signalError(signal)),
-    hangUp: () => {
-      hangUp?.()
-      return hangUp !== undefined
-    },
     fail: end,
     outputFailed: (error) => stopFor(outputError(error)),
   }

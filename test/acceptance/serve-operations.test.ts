@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +8,7 @@ import { peerCertificate } from '../server/peer-certificate.ts'
 import { writeTlsFiles } from '../server/start-tls-files.ts'
 import { serve } from './program.ts'
 
+const PROGRAM = join(import.meta.dirname, '../../bin/imgctl.js')
 const HEALTHCHECK = join(import.meta.dirname, '../../deploy/healthcheck.mjs')
 
 async function folder(): Promise<string> {
@@ -44,3 +46,19 @@ test('SIGHUP without TLS leaves the server as it is', async () => {
 test('the health check fails where no server is', () => {
   expect(healthcheck('9')).toBe(1)
 })
+
+test('SIGHUP ends any other command, as it ends every program', async () => {
+  const waiting = waitForStdin()
+  await waiting.started
+  waiting.child.kill('SIGHUP')
+  await waiting.ended
+  expect(waiting.child.signalCode).toBe('SIGHUP')
+})
+
+/** A command that waits for its stdin, which never ends. */
+function waitForStdin() {
+  const env = { ...process.env, IMGCTL_API_KEY: `img_${'A'.repeat(43)}`, IMGCTL_SERVER: 'http://127.0.0.1:9' }
+  const args = [PROGRAM, 'api', 'POST', '/images', '--data', '@-', '--debug']
+  const child = spawn(process.execPath, args, { env, stdio: ['pipe', 'ignore', 'ignore'] })
+  return { child, started: once(child, 'spawn'), ended: once(child, 'exit') }
+}

@@ -25,6 +25,7 @@ export function startCli(
     },
     stdout: () => out.stream,
     stderr: () => err.stream,
+    onHangup: () => {},
     environment: { IMGCTL_CONFIG_DIR: temporaryFolder(), HOME: temporaryFolder(), ...environment },
     runtime: { node, platform },
   })

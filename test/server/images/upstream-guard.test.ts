@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { request } from 'undici'
 import { describe, expect, test, vi } from 'vitest'
 import {
@@ -20,9 +22,11 @@ vi.mock('node:dns', async (importOriginal) => ({
   ...(await importOriginal<object>()),
   lookup: (host: string, _: unknown, callback: (error: Error | null, found: unknown) => void) => {
     lookups.push(host)
+    const first = lookups.filter((each) => each === host).length === 1
+    const known = host === 'rebinding.test' ? (first ? ['93.184.215.14'] : ['127.0.0.1']) : RECORDS[host]
     callback(
       null,
-      (RECORDS[host] ?? []).map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
+      (known ?? []).map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
     )
   },
 }))
@@ -134,6 +138,27 @@ describe('a guarded connection', () => {
     lookups.length = 0
     await refusal('https://private.test/')
     expect(lookups).toEqual(['private.test'])
+  })
+
+  test('goes to the address that was looked at, when the name has another one a moment later', async () => {
+    let connections = 0
+    const inside = createServer((socket) => {
+      connections++
+      socket.destroy()
+    }).listen(0, '127.0.0.1')
+    await once(inside, 'listening')
+    const { port } = inside.address() as AddressInfo
+    const agent = guardedAgent([])
+    lookups.length = 0
+    const signal = AbortSignal.timeout(1_000)
+    const failed = request(`https://rebinding.test:${port}/`, { dispatcher: agent, signal })
+    await expect(failed).rejects.toThrow()
+    await agent.destroy()
+    expect([lookups, connections]).toEqual([['rebinding.test'], 0])
+    // The second question has the other answer, and that is refused.
+    expect(await refusal(`https://rebinding.test:${port}/`)).toBeInstanceOf(ForbiddenSourceError)
+    expect([lookups.length, connections]).toEqual([2, 0])
+    inside.close()
   })
 
   test('does not tell which address a name has', async () => {
