@@ -6,6 +6,7 @@ import type { WriteOptions } from '../ports/registry.ts'
 import type { Checkpoint } from '../ports/upload-journal.ts'
 import type { Connection } from './connection.ts'
 import { RegistryError } from './errors.ts'
+import { asRetryable, isRefusal, isResumable, tooLarge, uploadLost } from './upload-failures.ts'
 import { isSessionLost, UploadSession } from './upload-session.ts'
 
 /** What is sent at a time once a streamed upload failed: each part that is confirmed need not be sent again. */
@@ -240,40 +241,4 @@ export class BlobUpload {
       return answer.status === 200 && Number(answer.header('content-length')) === size
     })
   }
-}
-
-/** The registry lost what it was sent of bytes that cannot be read again. */
-export function uploadLost(host: string): ImgctlError {
-  return new ImgctlError('UPLOAD_LOST', `registry ${host} lost an upload that was interrupted`, {
-    retryable: true,
-    hint: 'run the same command again',
-  })
-}
-
-/** The registry answered that it does not take what it was sent. */
-function isRefusal(error: unknown): boolean {
-  if (!(error instanceof RegistryError) || error.retryable || error.status === undefined) return false
-  return error.status < 500 && ![401, 403, 413].includes(error.status)
-}
-
-/** Failures that the session survives, or that a new session mends. */
-function isResumable(error: unknown): error is RegistryError {
-  return isSessionLost(error) || (error instanceof RegistryError && error.status === 416)
-}
-
-function asRetryable(error: RegistryError): ImgctlError {
-  return new ImgctlError(error.code, error.message, { retryable: true, cause: error })
-}
-
-function tooLarge(error: RegistryError, refused: number): ImgctlError {
-  const who = error.answeredBy ? `a server that calls itself ${JSON.stringify(error.answeredBy)}` : 'a server'
-  return new ImgctlError(
-    'TOO_LARGE',
-    `${error.message}: ${who} on the way refuses bodies of ${refused} bytes`,
-    {
-      status: 413,
-      hint: 'raise the body limit of the proxy in front of the registry (nginx: client_max_body_size)',
-      cause: error,
-    },
-  )
 }

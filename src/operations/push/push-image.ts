@@ -21,6 +21,7 @@ import { type PushPlan, planPush } from './plan.ts'
 import { checkPlatform } from './platform-check.ts'
 import type { Via } from './push-facts.ts'
 import { confirmTag, findSameImage } from './register.ts'
+import { openServerRepository, type ServerRepository } from './server-repository.ts'
 import type { ImageSource } from './source.ts'
 import { completeFacts, surveyPush } from './survey.ts'
 import { checkName, parseArgument, targetName, typedReference } from './target.ts'
@@ -110,7 +111,9 @@ export async function pushImage(
     const { title, platform } = source
     checkPlatform(source, await accepted())
     onEvent({ type: 'source', title, name: formatImageName(name), platform: formatPlatform(platform) })
-    const target = await openTarget(run, name, (await config()).registry.secure)
+    const target = await openServerRepository(ports, name, (await config()).registry.secure, signal)
+    const { host, repository: path } = target.repository.location
+    onEvent({ type: 'repository', repository: `${host}/${path}` })
     const result = await pushSource(run, source, name, target)
     if (request.build && request.source && result.pushed) await keepBuilt(run, source, request.source)
     return result
@@ -186,43 +189,11 @@ async function keepBuilt({ ports, signal }: PushRun, source: ImageSource, refere
   if (source.engineReference) await engine.tagImage(source.engineReference, reference, signal)
 }
 
-interface Target {
-  readonly repository: Repository
-  /** The same with access to the organization's other repositories, which a mount reads. */
-  readonly withOthers: () => Promise<Repository>
-}
-
-/** Access lasts an hour, and a push may take longer: it is renewed on the way. */
-async function openTarget(run: PushRun, name: ImageName, secure: boolean): Promise<Target> {
-  const { ports, onEvent } = run
-  const open = async (narrowedTo: string | undefined): Promise<Repository> => {
-    const access = await pushAccess(run, narrowedTo)
-    const repository = `${access.project}/${name.repository}`
-    const renewal = { expiresAt: access.expiresAt, renew: () => pushAccess(run, narrowedTo) }
-    return ports.openRepository({
-      host: access.registryUrl,
-      secure,
-      repository,
-      credentials: access.credentials,
-      renewal,
-    })
-  }
-  const repository = await open(name.repository)
-  const { host, repository: path } = repository.location
-  onEvent({ type: 'repository', repository: `${host}/${path}` })
-  return { repository, withOthers: () => open(undefined) }
-}
-
-async function pushAccess({ ports, signal }: PushRun, repository: string | undefined) {
-  const { username, secret, expiresAt, ...place } = await ports.server.pushAccess(repository, signal)
-  return { ...place, credentials: { username, password: secret }, expiresAt: Date.parse(expiresAt) }
-}
-
 async function pushSource(
   run: PushRun,
   source: ImageSource,
   name: ImageName,
-  { repository, withOthers }: Target,
+  { repository, withOthers }: ServerRepository,
 ): Promise<PushResult> {
   const { ports, request, onEvent, signal } = run
   const there = await findSameImage(ports.server, repository, source, name, signal)
