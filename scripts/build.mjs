@@ -35,7 +35,11 @@ const started = performance.now()
 const { metafile } = await build({
   metafile: true,
   absWorkingDir: root,
-  entryPoints: { main: 'src/main.ts', keychain: 'src/auth/keychain/program.ts' },
+  entryPoints: {
+    main: 'src/main.ts',
+    keychain: 'src/auth/keychain/program.ts',
+    'hash-thread': 'src/archive/hash-thread.ts',
+  },
   outdir: made,
   chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
@@ -47,6 +51,7 @@ const { metafile } = await build({
   define: {
     IMGCTL_VERSION: JSON.stringify(version),
     IMGCTL_KEYCHAIN_PROGRAM: JSON.stringify('../keychain.js'),
+    IMGCTL_HASH_THREAD: JSON.stringify('../hash-thread.js'),
   },
   // Native: loaded by dist/keychain.js only.
   external: ['@napi-rs/keyring'],

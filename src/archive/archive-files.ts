@@ -1,5 +1,6 @@
 import { archiveInvalid, quoteName } from './archive-error.ts'
 import { type ChunkBuffers, chunkBuffers } from './file-range.ts'
+import type { FileSpan } from './hash-threads.ts'
 import { tarSize, writeTar } from './tar-write.ts'
 import { untilAborted } from './verified-content.ts'
 
@@ -45,6 +46,11 @@ export abstract class ArchiveFiles {
     end: number,
     buffers?: ChunkBuffers,
   ): AsyncIterable<Uint8Array>
+
+  /** Where the file's bytes lie, when they lie in an open file as they are. */
+  span(_file: ArchiveFile): FileSpan | undefined {
+    return undefined
+  }
 
   /**
    * All of them as one uncompressed tar, and its size. Here a new one is written; what is a tar already answers

@@ -4,6 +4,7 @@ import { type ArchiveFile, ArchiveFiles, type FilesAsTar } from './archive-files
 import { MAX_EXPANSION, UNSUSPICIOUS_BYTES } from './decompress.ts'
 import { FileBytes } from './file-bytes.ts'
 import { type ChunkBuffers, chunkBuffers, fileRange } from './file-range.ts'
+import type { FileSpan } from './hash-threads.ts'
 import { sparseRange } from './sparse-range.ts'
 import { TarIndex } from './tar-index.ts'
 import { walkTar } from './tar-walk.ts'
@@ -81,6 +82,11 @@ class TarFiles extends ArchiveFiles {
   }
 
   /** Docker reads no sparse entry of GNU's own form: an archive with one is written anew, holes filled. */
+  override span({ path, size }: ArchiveFile): FileSpan {
+    const { offset } = this.#index.find(path)!
+    return { fd: this.#handle.fd, start: offset, end: offset + size }
+  }
+
   override async asTar(): Promise<FilesAsTar> {
     if (this.#index.files().some(({ sparse }) => sparse)) return super.asTar()
     return {

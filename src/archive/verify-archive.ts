@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
 import { isCode } from '../errors/error.ts'
-import { digestAlgorithm } from '../oci/digest.ts'
+import { mapLimit } from '../internal/concurrency.ts'
+import { type Digest, digestAlgorithm } from '../oci/digest.ts'
 import { blobDigest } from './archive-blob.ts'
 import type { ArchiveFile, ArchiveFiles } from './archive-files.ts'
 import type { ArchiveImage, LayerDescription } from './archive-image.ts'
 import { decompressed, type ExpansionLimits } from './decompress.ts'
 import { type ChunkBuffers, chunkBuffers } from './file-range.ts'
+import { type FileSpan, HashThreads } from './hash-threads.ts'
 import { assertDigest, untilAborted, verified } from './verified-content.ts'
 
 export interface VerifyOptions extends ExpansionLimits {
@@ -13,6 +15,9 @@ export interface VerifyOptions extends ExpansionLimits {
   /** Bytes gone through, and all that there are. Called for every chunk. */
   readonly onProgress?: (bytes: number, total: number) => void
 }
+
+/** Below this a thread takes longer to start than the main one to hash. */
+const THREAD_FROM_BYTES = 32 * 1024 * 1024
 
 /**
  * Reads all that a digest vouches for: the layers of the images, as they are stored and uncompressed, and every
@@ -33,21 +38,62 @@ export async function verifyArchive(
   ]
   const total = sizes.reduce((sum, size) => sum + size, 0)
   let done = 0
+  const count = (bytes: number) => {
+    done += bytes
+    onProgress?.(done, total)
+  }
   const buffers = chunkBuffers()
   async function* read({ path, size }: ArchiveFile, into?: ChunkBuffers): AsyncGenerator<Uint8Array> {
     for await (const chunk of untilAborted(signal, files.chunks({ path, size }, 0, size, into))) {
-      done += chunk.length
-      onProgress?.(done, total)
+      count(chunk.length)
       yield chunk
     }
   }
-  for (const layer of layers.values()) {
-    // A decompressor keeps chunks while it works, a hash does not.
-    const into = layer.compression === 'none' ? buffers : undefined
-    const stored = read({ path: layer.path, size: layer.storedSize }, into)
-    await verifyLayer(stored, layer, limits)
+  const large: LargeFile[] = []
+  const verifyPlain = async (file: ArchiveFile, expected: Digest) => {
+    const span = file.size >= THREAD_FROM_BYTES ? files.span(file) : undefined
+    if (span) large.push({ span, expected, path: file.path })
+    else await drain(verified(read(file, buffers), expected, file.path))
   }
-  for (const blob of blobs) await drain(verified(read(blob, buffers), blobDigest(blob.path)!, blob.path))
+  for (const layer of layers.values()) {
+    const file = { path: layer.path, size: layer.storedSize }
+    // A decompressor keeps chunks while it works, a hash does not.
+    const { compression } = layer
+    if (compression === 'none') await verifyPlain(file, layer.descriptor?.digest ?? layer.diffID)
+    else await verifyCompressed(read(file), compression, layer, limits)
+  }
+  for (const blob of blobs) await verifyPlain(blob, blobDigest(blob.path)!)
+  await verifyInThreads(large, count, signal)
+}
+
+/** A file whose digest is known as it is stored. */
+interface LargeFile {
+  readonly path: string
+  readonly span: FileSpan
+  readonly expected: Digest
+}
+
+async function verifyInThreads(
+  files: readonly LargeFile[],
+  onBytes: (count: number) => void,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const threads = new HashThreads()
+  const length = ({ span }: LargeFile) => span.end - span.start
+  // The largest first: one that begins last would keep the others waiting.
+  const ordered = files.toSorted((a, b) => length(b) - length(a))
+  try {
+    await mapLimit(
+      ordered,
+      threads.atOnce,
+      async ({ span, expected, path }, _, others) => {
+        assertDigest(await threads.digest(span, digestAlgorithm(expected), onBytes, others), expected, path)
+      },
+      signal,
+    )
+  } finally {
+    await threads.close()
+  }
 }
 
 async function otherBlobs(files: ArchiveFiles, layers: ReadonlyMap<string, unknown>): Promise<ArchiveFile[]> {
@@ -55,12 +101,12 @@ async function otherBlobs(files: ArchiveFiles, layers: ReadonlyMap<string, unkno
   return all.filter(({ path }) => blobDigest(path) !== undefined && !layers.has(path))
 }
 
-async function verifyLayer(
+async function verifyCompressed(
   stored: AsyncIterable<Uint8Array>,
-  { path, diffID, compression, descriptor }: LayerDescription,
+  compression: 'gzip' | 'zstd',
+  { path, diffID, descriptor }: LayerDescription,
   limits: ExpansionLimits,
 ): Promise<void> {
-  if (compression === 'none') return drain(verified(stored, descriptor?.digest ?? diffID, path))
   const checked = descriptor ? verified(stored, descriptor.digest, path) : stored
   const hash = createHash(digestAlgorithm(diffID))
   try {
