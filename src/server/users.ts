@@ -1,8 +1,10 @@
 import { join } from 'node:path'
 import { ImgctlError } from '../errors/error.ts'
 import type { NewKey, ServerUsers, SetupLink, UserRecord } from '../ports/server-users.ts'
+import { auditedUsers, type NoteChange } from './audited-users.ts'
 import { createAccount, setPassword } from './identity/accounts.ts'
 import { createApiKey } from './identity/api-keys.ts'
+import { recordOperatorChange } from './identity/audit-log.ts'
 import { removeMembership, setMembership } from './identity/memberships.ts'
 import { createOrganization, listOrganizations } from './identity/organizations.ts'
 import { principalOfMember } from './identity/principal.ts'
@@ -29,7 +31,9 @@ export function openServerUsers(chosen: ChosenSettings, now: () => number = Date
       await db.destroy()
     }
   }
-  return {
+  const note: NoteChange = (action, target, organizations) =>
+    using((db) => recordOperatorChange({ db, now }, { action, target, organizations }))
+  const users: ServerUsers = {
     list: () => using(listUsers),
     add: ({ organization, permissions, ...user }) =>
       using(async (db) => {
@@ -75,6 +79,7 @@ export function openServerUsers(chosen: ChosenSettings, now: () => number = Date
         return (await listOrganizations(db)).find((each) => each.slug === slug)!
       }),
   }
+  return auditedUsers(users, note)
 }
 
 async function createKey(

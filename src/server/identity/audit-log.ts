@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { AuditEntry, AuditPage, ListAuditQuery } from '../../contract/audit.ts'
 import { DEFAULT_AUDIT_LIMIT } from '../../contract/audit.ts'
 import type { ServerContext } from '../context.ts'
@@ -33,6 +34,31 @@ export async function recordAudit(
     .insertInto('audit_log')
     .values({ at: now(), organizationId, userId, userName, keyId, keyName, ...record })
     .execute()
+}
+
+/** Who has the data folder: nobody that the server knows. */
+const OPERATOR = 'operator'
+/** There was no request. */
+const LOCAL = 'local'
+
+/** A change that was made at the data folder: an entry in each organization that it concerns. */
+export async function recordOperatorChange(
+  { db, now }: Pick<ServerContext, 'db' | 'now'>,
+  change: { readonly action: string; readonly target: string; readonly organizations: readonly string[] },
+): Promise<void> {
+  const { action, target, organizations } = change
+  const known = await db
+    .selectFrom('organizations')
+    .select('id')
+    .where('slug', 'in', [...organizations])
+    .execute()
+  const ids = known.length > 0 ? known.map(({ id }) => id) : [null]
+  const who = { userId: null, userName: OPERATOR, keyId: null, keyName: null }
+  const entries = ids.map((organizationId) => ({
+    ...{ at: now(), organizationId, ...who, action, target },
+    ...{ requestId: randomUUID(), address: LOCAL },
+  }))
+  await db.insertInto('audit_log').values(entries).execute()
 }
 
 /** The organization's entries, newest first. */
