@@ -123,5 +123,15 @@ function replyWithErrorPage(error: Error, request: FastifyRequest, reply: Fastif
   if (isCode(error, 'RATE_LIMITED') && error.retryAfter !== undefined) {
     reply.header('retry-after', String(error.retryAfter))
   }
+  if (!wantsPage(request)) {
+    // RFC 6749, section 5.2, and 4.1.2.1 for the codes: what a program at the token endpoint reads.
+    const code =
+      status < 429 ? 'invalid_request' : status === 429 ? 'temporarily_unavailable' : 'server_error'
+    return reply.code(status).send({ error: code, error_description: problem.message })
+  }
   return sendPage(reply, errorPage(problem), status)
+}
+
+function wantsPage({ headers }: FastifyRequest): boolean {
+  return headers.accept?.includes('text/html') ?? false
 }
