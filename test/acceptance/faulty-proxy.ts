@@ -40,6 +40,23 @@ export interface FaultyProxy {
   readonly close: () => Promise<void>
 }
 
+/** Forgets the first session that was sent so many bytes: whatever is asked of it is answered 404 from then on. */
+export function losesSession(afterBytes: number): FaultFor {
+  let lost: string | undefined
+  const sent = new Map<string, Exchange[]>()
+  return (call, _, exchange) => {
+    const session = /\/blobs\/uploads\/[^?]+/.exec(exchange.path)?.[0]
+    if (session === undefined) return undefined
+    const earlier = sent.get(session) ?? []
+    const bytes = earlier.reduce((sum, each) => sum + each.bytes, 0)
+    if (call.startsWith('PATCH') && bytes >= afterBytes) lost ??= session
+    sent.set(session, [...earlier, exchange])
+    if (session !== lost) return undefined
+    const body = JSON.stringify({ errors: [{ code: 'BLOB_UPLOAD_UNKNOWN', message: 'no such upload' }] })
+    return { status: 404, headers: { 'content-type': 'application/json' }, body }
+  }
+}
+
 type FaultFor = (call: string, count: number, exchange: Exchange) => Fault | undefined
 
 /** A reverse proxy that does what the network between a client and a server does at its worst. */

@@ -8,7 +8,7 @@ import { callEngine } from '../services/engine.ts'
 import { fixtureImages, IMAGES } from '../services/fixtures.ts'
 import { describeWith, service } from '../services/use.ts'
 import { type EngineProxy, engineProxy } from './engine-proxy.ts'
-import { type FaultyProxy, faultyProxy } from './faulty-proxy.ts'
+import { type FaultyProxy, faultyProxy, losesSession } from './faulty-proxy.ts'
 import { imgctl, jsonError, serve, startImgctl, type TestServer } from './program.ts'
 
 const MIB = 1024 * 1024
@@ -105,6 +105,20 @@ describeWith(['dockerClassic'], 'what a push reads of an engine', () => {
     engine.dieAfter = Number.POSITIVE_INFINITY
     expect(await push('dying:1.0', '--via', 'direct')).toMatchObject({ code: 0 })
     expect(await tags()).toEqual(before)
+  })
+
+  test('a session that is lost: the export is read once more, and no third time', async () => {
+    await forget()
+    const losing = await faultyProxy(server.url, losesSession(MIB))
+    try {
+      const env = { ...environment(), IMGCTL_SERVER: losing.url }
+      const args = ['image', 'push', image, '--name', 'lost:1.0', '--via', 'direct']
+      const result = await imgctl(args, { env })
+      expect(result).toMatchObject({ code: 0, stderr: expect.stringContaining('reading the image again') })
+      expect(engine.requests.filter((call) => /\/get(\?|$)/.test(call))).toHaveLength(2)
+    } finally {
+      await losing.close()
+    }
   })
 
   test('kill -9 at the half of an export that is sent: the next run sends the rest', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type CuttingProxy, startCuttingProxy } from '../registry/cutting-proxy.ts'
 import { savedImage, writeArchive } from './archives.ts'
-import { type Fault, type FaultyProxy, faultyProxy } from './faulty-proxy.ts'
+import { type Fault, type FaultyProxy, faultyProxy, losesSession } from './faulty-proxy.ts'
 import { imgctl, serve, startImgctl, type TestServer } from './program.ts'
 
 const MIB = 1024 * 1024
@@ -159,6 +159,16 @@ test.each([
   expect(result.code).toBe(0)
   expect(cutting.cuts).toBeGreaterThanOrEqual(cuts)
   expect(cutting.sent).toBeLessThanOrEqual(1.1 * IMAGE)
+})
+
+test('a session that is lost in the middle of a layer: that layer begins anew, once', async () => {
+  proxy = await faultyProxy(server.url, losesSession(16 * MIB))
+  const env = { ...server.env, IMGCTL_SERVER: proxy.url }
+  const result = await imgctl(['image', 'push', await archive('lost')], { env })
+  expect(result).toMatchObject({ code: 0, stderr: expect.stringContaining('sending it again') })
+  // What was lost, the chunk that was refused, and the layer.
+  expect(proxy.uploaded()).toBeLessThanOrEqual(IMAGE + 24 * MIB + MIB)
+  expect(proxy.count('POST', /blobs\/uploads/)).toBeLessThanOrEqual(4)
 })
 
 test('two identical pushes at once never write into one session', async () => {
