@@ -43,41 +43,6 @@ async function manifestOfSize(r: Registry, bytes: number): Promise<string> {
 }
 
 export const PUSH_MANIFESTS = [
-  ...section('Push', [
-    [
-      'MUST',
-      'a subject that is not there is taken; it may come later',
-      async (r) => {
-        const image = await r.makeImage()
-        const { digest } = await r.pushReferrer(image.descriptor)
-        expect((await r.putManifest('1.0', image.text)).status).toBe(201)
-        await r.expect(200, 'GET', r.at(`manifests/${digest}`), { headers: { accept: ACCEPT } })
-      },
-    ],
-    [
-      'MUST',
-      'a manifest that is refused for its missing blobs has a MANIFEST_BLOB_UNKNOWN for each',
-      async (r) => {
-        const { manifest } = await r.makeImage()
-        const other = { ...ABSENT, mediaType: OCI_LAYER_GZIP }
-        const another = { ...other, digest: `sha256:${'b'.repeat(64)}` }
-        const answer = await r.putManifest('1.0', { ...manifest, layers: [other, another] })
-        expect(answer.status).toBeGreaterThanOrEqual(400)
-        expect(codesOf(answer)).toEqual(['MANIFEST_BLOB_UNKNOWN', 'MANIFEST_BLOB_UNKNOWN'])
-        await r.expect(404, 'GET', r.at('manifests/1.0'))
-      },
-    ],
-    [
-      'MUST',
-      'an index that is refused for its missing manifests has MANIFEST_BLOB_UNKNOWN',
-      async (r) => {
-        const { descriptor } = await r.pushImage()
-        const answer = await r.putManifest('1.0', index([descriptor, ABSENT]))
-        expect(answer.status).toBeGreaterThanOrEqual(400)
-        expect(codesOf(answer)).toEqual(['MANIFEST_BLOB_UNKNOWN'])
-      },
-    ],
-  ]),
   ...section('Pushing Manifests', [
     [
       'MUST',
@@ -299,40 +264,6 @@ export const PUSH_MANIFESTS = [
         expect(tagged.headers.get('docker-content-digest')).toBe(after.digest)
         await r.expect(200, 'GET', r.at(`manifests/${before.digest}`), { headers })
       },
-    ],
-  ]),
-  ...section('Pushing Manifests with Subject', [
-    [
-      'MUST',
-      'OCI-Subject says that the subject of a manifest was seen',
-      async (r) => {
-        const image = await r.pushImage('1.0')
-        const { answer } = await r.pushReferrer(image.descriptor)
-        expect(answer.headers.get('oci-subject')).toBe(image.digest)
-        expect(image.answer.headers.get('oci-subject')).toBeNull()
-      },
-      'it has no referrers API',
-    ],
-    [
-      'MUST',
-      'OCI-Subject says so of an index too',
-      async (r) => {
-        const image = await r.pushImage('1.0')
-        const text = JSON.stringify(index([], { subject: image.descriptor }))
-        const answer = await r.putManifest(digestOf(text), text, { mediaType: OCI_INDEX })
-        expect(answer.headers.get('oci-subject')).toBe(image.digest)
-      },
-      'it has no referrers API',
-    ],
-    [
-      'MUST',
-      'a subject that is no descriptor is refused',
-      async (r) => {
-        const { manifest } = await r.makeImage()
-        const answer = await r.putManifest('1.0', { ...manifest, subject: { digest: 'sha256:1' } })
-        expect([answer.status, codesOf(answer)]).toEqual([400, ['MANIFEST_INVALID']])
-      },
-      'it does not look at subject',
     ],
   ]),
 ]

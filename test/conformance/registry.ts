@@ -209,3 +209,21 @@ function assertErrorForm(answer: Answer): void {
     expect(['string', 'undefined']).toContain(typeof message)
   }
 }
+
+/** Every page of a list, each by the `Link` of the one before. */
+export async function follow<T>(r: Registry, first: string, items: (body: unknown) => T[]): Promise<T[][]> {
+  const pages: T[][] = []
+  for (let next: string | undefined = first; next !== undefined; ) {
+    const answer = await r.expect(200, 'GET', next)
+    pages.push(items(jsonOf(answer)))
+    next = nextOf(answer)
+    expect(pages.length).toBeLessThan(100)
+  }
+  return pages
+}
+
+/** The blob is there, byte for byte. */
+export async function assertBlob(r: Registry, digest: string, bytes: Uint8Array | string, location?: string) {
+  const answer = await r.expect(200, 'GET', location ?? r.at(`blobs/${digest}`))
+  expect(answer.bytes.equals(Buffer.from(bytes))).toBe(true)
+}

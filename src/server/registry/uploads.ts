@@ -3,16 +3,15 @@ import type { IncomingMessage } from 'node:http'
 import { ImgctlError, isCode } from '../../errors/error.ts'
 import type { Digest, DigestAlgorithm } from '../../oci/digest.ts'
 import { removeBlobs } from '../content/collect.ts'
-import { linkBlob, mountBlob } from '../content/links.ts'
-import { ensureRepository, findRepository } from '../content/repositories.ts'
+import { linkBlob } from '../content/links.ts'
+import { ensureRepository } from '../content/repositories.ts'
 import { assertWithinStorage } from '../content/storage-quota.ts'
 import type { StoredBlob, Upload } from '../content/upload-file.ts'
-import { challenge } from './access.ts'
 import { blobPath, type Call, contentLength, repositoryOf } from './call.ts'
-import { canDo, couldDo } from './caller.ts'
+import { mountFrom } from './mount.ts'
 import { chunkRange, receivedRange } from './ranges.ts'
 import { RegistryError } from './registry-error.ts'
-import { requireDigest, tryRepositoryName } from './target.ts'
+import { requireDigest } from './target.ts'
 
 /** An upload that nothing was added to for this long is dropped. */
 const UPLOAD_MS = 24 * 60 * 60 * 1000
@@ -201,39 +200,6 @@ async function finish(call: Call, upload: Upload, id: string, digest: Digest): P
 async function dropUpload({ ctx }: Call, id: string): Promise<void> {
   await ctx.blobs.uploads.remove(id)
   await ctx.reserve.use(() => ctx.db.deleteFrom('uploads').where('id', '=', id).execute())
-}
-
-/**
- * Links a blob that the caller may read in another repository of the organization: the one that `from` names, or
- * without `from` any. False: the client uploads it.
- */
-async function mountFrom(call: Call, digest: Digest): Promise<boolean> {
-  const { ctx, query, request, access, target } = call
-  const from = query.get('from')
-  const source = from === null ? undefined : tryRepositoryName(from)
-  if (from !== null && !source) return false
-  if (source && !canDo(access.caller, source, 'pull')) {
-    if (!couldDo(access.caller, source, 'pull')) return false
-    const scopes = [`repository:${target.repository.full}:pull,push`, `repository:${source.full}:pull`]
-    throw challenge(ctx, request, scopes, 'insufficient_scope')
-  }
-  const { caller, organizationId } = access
-  if (!source && (caller.onlyRepository !== undefined || !caller.actions.has('pull'))) return false
-  return ctx.db.transaction().execute(async (trx) => {
-    const sourceId = source && (await findRepository(trx, organizationId, source.path))
-    if (source && sourceId === undefined) return false
-    let links = trx
-      .selectFrom('blob_links')
-      .innerJoin('repositories', 'repositories.id', 'blob_links.repositoryId')
-      .select('blob_links.digest')
-      .where('repositories.organizationId', '=', organizationId)
-      .where('blob_links.digest', '=', digest)
-    if (sourceId !== undefined) links = links.where('blob_links.repositoryId', '=', sourceId)
-    if (!(await links.executeTakeFirst())) return false
-    const now = ctx.now()
-    const repositoryId = await ensureRepository(trx, { organizationId, path: target.repository.path, now })
-    return mountBlob(trx, { repositoryId, digest, now })
-  })
 }
 
 function sendCreated({ reply, target }: Call, digest: Digest, name = target.repository.full) {
