@@ -9,6 +9,9 @@ import { required } from '../options/kinds.ts'
 import { format, progress } from '../options/output.ts'
 import { BACKUP_VIEW } from '../views/server-data.ts'
 
+/** Ctrl-C removes what was written so far: very many links take seconds. */
+const STOP_WITHIN_MS = 30_000
+
 export default defineCommand({
   description: `Copies a data folder as it is at one moment, while the server runs: the database, the keys and every blob.
 On the same file system blobs are hard links, which need no space. To restore, start a server on the backup, or on a copy
@@ -19,6 +22,7 @@ of it: imgctl serve --data DIR. The backup holds the server's keys: keep it as p
     'imgctl serve backup /backup/imgctl-monday',
     'imgctl serve backup --data /srv/imgctl /backup/imgctl-$(date +%F)',
   ],
+  stopWithinMs: STOP_WITHIN_MS,
   async run({ args, options }, { streams, signal, serverData, serverDataDir }) {
     const target = resolve(args.folder)
     const bar = createProgress(options.progress, streams)
