@@ -116,37 +116,92 @@ describeWith(['chromium'], 'a real browser', () => {
     })
   })
 
-  test("on the server's own pages, and a second time while logged in", async () => {
-    const server = await serve()
-    onTestFinished(server.stop)
-    const page = await newPage()
-    await page.goto(setupLink(server))
-    const name = await page.locator('input[name=username]').inputValue()
-    await page.fill('#password', PASSWORD)
-    await page.fill('#repeat', PASSWORD)
-    await page.click('text=Set password')
-    await page.waitForSelector('#password', { state: 'detached' })
+  describe("on the server's own pages", () => {
+    let server: TestServer
+    let page: Page
+    beforeAll(async () => {
+      server = await serve()
+      page = await (await browser.newContext()).newPage()
+    })
+    afterAll(async () => {
+      await page.context().close()
+      await server.stop()
+    })
 
-    const user = newUser()
-    const first = await startLogin(user, server.url)
-    await page.goto(first.url)
-    await page.fill('#login', name)
-    await page.fill('#password', PASSWORD)
-    await page.click('button[value=login]')
-    await page.click('button[value=allow]')
-    await page.waitForSelector('text=You are logged in')
-    await picture(page, 'own-issuer')
-    expect((await first.started.ended).code).toBe(0)
-    const who = await user.run(['whoami', '--format', '{{.Method}} {{.Organization}}'])
-    expect([who.stderr, who.stdout]).toEqual(['', 'oauth default\n'])
+    async function allow(url: string): Promise<void> {
+      await page.goto(url)
+      await page.click('button[value=allow]')
+      await page.waitForSelector('text=You are logged in')
+    }
 
-    const second = await startLogin(user, server.url)
-    await page.goto(second.url)
-    await page.click('button[value=allow]')
-    await page.waitForSelector('text=You are logged in')
-    expect((await second.started.ended).code).toBe(0)
+    test('the first password, and a login with it', async () => {
+      await page.goto(setupLink(server))
+      const name = await page.locator('input[name=username]').inputValue()
+      await page.fill('#password', PASSWORD)
+      await page.fill('#repeat', PASSWORD)
+      await page.click('text=Set password')
+      await page.waitForSelector('#password', { state: 'detached' })
+
+      const user = newUser()
+      const { started, url } = await startLogin(user, server.url)
+      await page.goto(url)
+      await page.fill('#login', name)
+      await page.fill('#password', PASSWORD)
+      await page.click('button[value=login]')
+      await allow(page.url())
+      await picture(page, 'own-issuer')
+      expect((await started.ended).code).toBe(0)
+      const who = await user.run(['whoami', '--format', '{{.Method}} {{.Organization}}'])
+      expect([who.stderr, who.stdout]).toEqual(['', 'oauth default\n'])
+    })
+
+    test('a second login while logged in; the end of one is not the end of the other', async () => {
+      const users = [newUser(), newUser()]
+      for (const user of users) {
+        const { started, url } = await startLogin(user, server.url)
+        await allow(url)
+        expect((await started.ended).code).toBe(0)
+      }
+      const [first, second] = users as [TestUser, TestUser]
+      expect(await first.run(['logout'])).toMatchObject({
+        code: 0,
+        stderr: '✓ Successfully logged out (local)\n',
+      })
+      expect((await first.run(['whoami'])).code).toBe(4)
+      expect((await second.run(['whoami'])).code).toBe(0)
+      forgetAccessToken(second)
+      expect((await second.run(['whoami'])).code).toBe(0)
+    })
+
+    test('a login that is denied', async () => {
+      const user = newUser()
+      const { started, url } = await startLogin(user, server.url)
+      await page.goto(url)
+      await page.click('button[value=deny]')
+      await page.waitForSelector('text=The login was denied')
+      expect((await started.ended).code).toBe(4)
+    })
+
+    test('a code, and 20 commands at once when the access token is gone', async () => {
+      const user = newUser()
+      const started = user.start(['login', '--server', server.url, '--device'])
+      await page.goto(await started.says(/On any device, visit:\n\n(\S+)\n/))
+      await page.fill('#code', await started.says(/enter the code:\n\n(\S+)\n/))
+      await page.click('text=Continue')
+      await page.click('button[name=confirm]')
+      const consent = page.locator('button[value=allow]')
+      if (await consent.count()) await consent.click()
+      expect((await started.ended).code).toBe(0)
+      forgetAccessToken(user)
+      const runs = Array.from({ length: 20 }, () => user.run(['whoami']))
+      expect((await Promise.all(runs)).map(({ code }) => code)).toEqual(Array(20).fill(0))
+    })
   })
 })
+
+function forgetAccessToken(user: TestUser): void {
+  for (const { path } of user.files()) if (path.includes('/tokens/')) rmSync(path)
+}
 
 function setupLink(server: TestServer): string {
   const link = /works once: (\S+)/.exec(server.log())?.[1]
