@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { ImgctlError } from '../../errors/error.ts'
 import { makeVisible } from '../../internal/control-characters.ts'
@@ -10,8 +9,12 @@ import type { KeychainAnswer, KeychainRequest } from './protocol.ts'
 
 /** A keychain answers in milliseconds; one that waits for an unlock that nobody sees never does. */
 const KEYCHAIN_TIMEOUT_MS = 3_000
+/** The start of the process that asks it takes 0.1 s, and longer where every core is busy: that is not its fault. */
+const START_TIMEOUT_MS = 10_000
 /** Enough of a keychain's own words to search for. */
 const MAX_REASON_LENGTH = 200
+
+const NO_ANSWER = `it did not answer in ${KEYCHAIN_TIMEOUT_MS / 1000} s (is it locked?)`
 
 /** Put in by scripts/build.mjs: where the bundle has the program, seen from a chunk. */
 declare const IMGCTL_KEYCHAIN_PROGRAM: string | undefined
@@ -63,16 +66,26 @@ export class KeychainStore implements CredentialStore {
       stdio: ['pipe', 'pipe', 'ignore'],
       windowsHide: true,
     })
-    let late = false
-    const timer = setTimeout(() => {
-      late = true
-      child.kill('SIGKILL')
-    }, KEYCHAIN_TIMEOUT_MS)
+    let late: string | undefined
+    const killAfter = (milliseconds: number, reason: string) =>
+      setTimeout(() => {
+        late = reason
+        child.kill('SIGKILL')
+      }, milliseconds)
+    let timer = killAfter(START_TIMEOUT_MS, 'the process that asks it did not start in time')
+    let output = ''
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      if (output === '') {
+        clearTimeout(timer)
+        timer = killAfter(KEYCHAIN_TIMEOUT_MS, NO_ANSWER)
+      }
+      output += chunk
+    })
     try {
       child.stdin.on('error', () => {})
       child.stdin.end(JSON.stringify(request))
-      const [output] = await Promise.all([text(child.stdout), once(child, 'close')])
-      if (late) throw unavailable(`it did not answer in ${KEYCHAIN_TIMEOUT_MS / 1000} s (is it locked?)`)
+      await once(child, 'close')
+      if (late !== undefined) throw unavailable(late)
       const answer = parseAnswer(output)
       if (answer === undefined) throw unavailable('asking it failed')
       if ('failure' in answer) throw unavailable(reasonOf(answer.failure))

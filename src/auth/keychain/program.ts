@@ -7,10 +7,12 @@ import { type Keytar, readSecret, removeSecret, WINDOWS_ENTRY_CHARACTERS, writeS
 import type { KeychainAnswer, KeychainRequest } from './protocol.ts'
 
 /** Whoever asked has given up by then, or is gone. */
-const END_AFTER_MS = 5_000
+const END_AFTER_MS = 20_000
 setTimeout(() => process.exit(1), END_AFTER_MS).unref()
 
 const request: KeychainRequest = JSON.parse(await text(process.stdin))
+// The start is over, and the keychain's time begins: white space, which JSON may begin with.
+process.stdout.write('\n')
 const answer = await handle(request).catch((error): KeychainAnswer => {
   return { failure: error instanceof Error ? error.message : String(error) }
 })

@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { describeWith } from '../../services/use.ts'
 import { jsonError, serve, type TestServer } from '../program.ts'
 import { issuerArguments, startIssuer, type TestIssuer } from './issuer.ts'
@@ -80,13 +80,15 @@ describeWith(['keyring'], 'a real keyring', () => {
 
   test('20 processes with an expired token: one refresh, 20 successes', async () => {
     const user = newUser()
+    onTestFinished(async () => void (await user.run(['logout'], keyring.env)))
     await user.login(server.url, [], keyring.env)
     issuer.grants.length = 0
-    for (const { path } of user.files().filter(({ path }) => path.includes('/tokens/'))) await rm(path)
+    for (const { path, text } of user.files().filter(({ path }) => path.includes('/tokens/'))) {
+      writeFileSync(path, JSON.stringify({ ...JSON.parse(text), expiresAt: Date.now() - 1 }))
+    }
     const runs = Array.from({ length: 20 }, () => user.run(['whoami'], keyring.env))
     expect((await Promise.all(runs)).map(({ code }) => code)).toEqual(Array(20).fill(0))
     expect(issuer.grants).toEqual(['refresh_token'])
-    await user.run(['logout'], keyring.env)
   })
 
   test('IMGCTL_API_KEY and IMGCTL_CREDENTIAL_STORE=file leave it alone', async () => {

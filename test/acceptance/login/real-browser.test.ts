@@ -69,8 +69,8 @@ describeWith(['chromium'], 'a real browser', () => {
       const { started, url } = await startLogin(user, server.url)
       const page = await newPage()
       await page.goto(url)
-      await page.click('text=Yes')
-      await page.click('text=Yes')
+      await answer(page, 'Yes')
+      await answer(page, 'Yes')
       await page.waitForSelector('text=You are logged in')
       await picture(page, 'logged-in')
       expect(page.url()).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/callback$/)
@@ -83,7 +83,7 @@ describeWith(['chromium'], 'a real browser', () => {
       const { started, url } = await startLogin(user, server.url)
       const page = await newPage()
       await page.goto(url)
-      await page.click('text=No')
+      await answer(page, 'No')
       await page.waitForSelector('text=The login was denied')
       await picture(page, 'denied')
       expect((await started.ended).code).toBe(4)
@@ -109,8 +109,8 @@ describeWith(['chromium'], 'a real browser', () => {
       })()`)
       expect(outcome).toEqual(['refused', 'refused'])
       await page.goto(url)
-      await page.click('text=Yes')
-      await page.click('text=Yes')
+      await answer(page, 'Yes')
+      await answer(page, 'Yes')
       await page.waitForSelector('text=You are logged in')
       expect((await started.ended).code).toBe(0)
     })
@@ -128,8 +128,7 @@ describeWith(['chromium'], 'a real browser', () => {
       await server.stop()
     })
 
-    async function allow(url: string): Promise<void> {
-      await page.goto(url)
+    async function allow(): Promise<void> {
       await page.click('button[value=allow]')
       await page.waitForSelector('text=You are logged in')
     }
@@ -148,7 +147,7 @@ describeWith(['chromium'], 'a real browser', () => {
       await page.fill('#login', name)
       await page.fill('#password', PASSWORD)
       await page.click('button[value=login]')
-      await allow(page.url())
+      await allow()
       await picture(page, 'own-issuer')
       expect((await started.ended).code).toBe(0)
       const who = await user.run(['whoami', '--format', '{{.Method}} {{.Organization}}'])
@@ -159,7 +158,8 @@ describeWith(['chromium'], 'a real browser', () => {
       const users = [newUser(), newUser()]
       for (const user of users) {
         const { started, url } = await startLogin(user, server.url)
-        await allow(url)
+        await page.goto(url)
+        await allow()
         expect((await started.ended).code).toBe(0)
       }
       const [first, second] = users as [TestUser, TestUser]
@@ -189,8 +189,7 @@ describeWith(['chromium'], 'a real browser', () => {
       await page.fill('#code', await started.says(/enter the code:\n\n(\S+)\n/))
       await page.click('text=Continue')
       await page.click('button[name=confirm]')
-      const consent = page.locator('button[value=allow]')
-      if (await consent.count()) await consent.click()
+      await page.click('button[value=allow]')
       expect((await started.ended).code).toBe(0)
       forgetAccessToken(user)
       const runs = Array.from({ length: 20 }, () => user.run(['whoami']))
@@ -198,6 +197,13 @@ describeWith(['chromium'], 'a real browser', () => {
     })
   })
 })
+
+/** Presses a button of the other issuer's pages, and waits for the page that it leads to. */
+async function answer(page: Page, button: 'Yes' | 'No'): Promise<void> {
+  const before = page.url()
+  await page.click(`text=${button}`)
+  await page.waitForURL((url) => url.href !== before)
+}
 
 function forgetAccessToken(user: TestUser): void {
   for (const { path } of user.files()) if (path.includes('/tokens/')) rmSync(path)

@@ -21,6 +21,7 @@ function keychain(body: string, environment: Record<string, string> = {}) {
      const asked = await text(process.stdin)
      const { argv, env, execArgv, pid } = process
      writeFileSync(${JSON.stringify(seen)}, JSON.stringify({ asked, argv, env, execArgv, pid }))
+     process.stdout.write('\\n')
      ${body}`,
   )
   const store = new KeychainStore({ environment, program: pathToFileURL(file) })
