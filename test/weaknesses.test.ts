@@ -143,6 +143,45 @@ const SHOWN: readonly (readonly [string, string, readonly (readonly [string, str
     [['commands/options.test.ts', '%s is split as a shell does']],
   ],
   [
+    'W-22',
+    'secrets in a file that everyone may read, half written at times',
+    [
+      ['auth/credentials.test.ts', 'a file is 0600 in a 0700 folder, whatever the umask'],
+      ['acceptance/login/keychain.test.ts', 'has the refresh token, renewed in place; no file has it'],
+      ['server/issuer/refresh.test.ts', 'keeps nothing in the database that could be used'],
+    ],
+  ],
+  [
+    'W-23',
+    'a .env of the project redirects the login',
+    [
+      ['acceptance/cli-basics.test.ts', 'a .env file in the project is not read'],
+      ['server/issuer/login.test.ts', 'uses the public URL and not what a client says'],
+    ],
+  ],
+  [
+    'W-24',
+    'a token is refreshed late, and the old one stays in use',
+    [
+      ['acceptance/login/refresh.test.ts', '20 processes with an expired token: one refresh, 20 successes'],
+      ['server/issuer/refresh.test.ts', 'gives 20 processes with the same refresh token an answer each'],
+    ],
+  ],
+  [
+    'W-25',
+    'the callback listens to everyone, for ever, without PKCE',
+    [
+      ['auth/oauth/callback-listener.test.ts', 'it listens on the loopback addresses only'],
+      ['auth/oauth/callback-listener.test.ts', 'of two callbacks the first counts'],
+      ['server/issuer/attacks.test.ts', "['without PKCE'"],
+    ],
+  ],
+  [
+    'W-26',
+    "the first run edits the shell's profile",
+    [['acceptance/login/stored.test.ts', 'nothing of the shell or of the project is touched or read']],
+  ],
+  [
     'W-39',
     'images of users are started on the host of the server',
     [['architecture.test.ts', 'every import follows an allowed arrow']],
@@ -193,6 +232,11 @@ const SHOWN: readonly (readonly [string, string, readonly (readonly [string, str
     'a change of a field is dropped, and success is told',
     [['server/http/docker-registry.test.ts', 'changes what it is told to, the url too']],
   ],
+  [
+    'W-46',
+    'a key is stored unchecked, for a server that nobody named',
+    [['acceptance/login/stored.test.ts', 'a wrong key is not stored; the server that is asked is the one']],
+  ],
 ]
 
 /** There is no store of build contexts that clients write to, so it cannot be weak: W-06, W-07, W-09, W-37, W-38. */
@@ -212,9 +256,9 @@ describe('weaknesses of the service that this one takes after', () => {
     await app.close()
   })
 
-  test('each of W-01 to W-21 and W-37 to W-45 has its place', () => {
+  test('each of W-01 to W-26 and W-37 to W-46 has its place', () => {
     const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i)
-    const ids = [...range(1, 21), ...range(37, 45)].map((number) => `W-${String(number).padStart(2, '0')}`)
+    const ids = [...range(1, 26), ...range(37, 46)].map((number) => `W-${String(number).padStart(2, '0')}`)
     const absent = ['W-06', 'W-07', 'W-09', 'W-37', 'W-38']
     expect([...SHOWN.map(([id]) => id), ...absent].sort()).toEqual(ids)
   })
