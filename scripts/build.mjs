@@ -20,13 +20,23 @@ const REQUIRE = `const require = (id) => {
   throw Object.assign(new Error("Cannot find module '" + id + "'"), { code: 'MODULE_NOT_FOUND' });
 };`
 
-/** Commander loads node:child_process for subcommands that are programs of their own, which imgctl has none of. */
-const withoutChildProcess = {
-  name: 'commander-without-child-process',
+/**
+ * What libraries load for work that imgctl does not give them: Commander for subcommands that are programs of their own,
+ * dockerode for builds over a session (gRPC and protobuf, a megabyte).
+ */
+const UNUSED = [
+  { importer: /[\\/]commander[\\/]/, module: /^node:child_process$/ },
+  { importer: /[\\/]dockerode[\\/]lib[\\/]/, module: /^\.\/(session|buildkit)$/ },
+]
+
+const withoutUnused = {
+  name: 'without-unused',
   setup(build) {
-    build.onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
-      /[\\/]commander[\\/]/.test(importer) ? { path: 'none', namespace: 'none' } : undefined,
-    )
+    for (const { importer, module } of UNUSED) {
+      build.onResolve({ filter: module }, (found) =>
+        importer.test(found.importer) ? { path: 'none', namespace: 'none' } : undefined,
+      )
+    }
     build.onLoad({ filter: /^none$/, namespace: 'none' }, () => ({ contents: 'module.exports = {}' }))
   },
 }
@@ -55,7 +65,7 @@ const { metafile } = await build({
   },
   // Native: loaded by dist/keychain.js only.
   external: ['@napi-rs/keyring'],
-  plugins: [withoutChildProcess],
+  plugins: [withoutUnused],
   legalComments: 'linked',
   logLevel: 'warning',
 })
