@@ -1,7 +1,5 @@
 import type { Dispatcher } from 'undici'
-import { Credentials } from '../auth/credentials.ts'
-import { FileCredentialStore } from '../auth/file-credentials.ts'
-import { LoginStore, type OAuthCalls } from '../auth/login-store.ts'
+import type { LoginStore, OAuthCalls } from '../auth/login-store.ts'
 import type { OAuthBearerOptions } from '../auth/oauth/oauth-bearer.ts'
 import { cacheDir, configDir } from '../config/paths.ts'
 import { ProfileStore } from '../config/profiles.ts'
@@ -11,7 +9,7 @@ import { once } from './once.ts'
 export interface LoginParts {
   readonly profiles: ProfileStore
   /** @throws ImgctlError USAGE for a store that there is not */
-  readonly logins: () => LoginStore
+  readonly logins: () => Promise<LoginStore>
   /** Who logs users in for a server. */
   readonly issuer: (settings: OidcSettings, server: string, signal: AbortSignal) => Promise<Issuer>
 }
@@ -30,7 +28,6 @@ export function createLoginParts({ environment, warn, userAgent, dispatcher }: L
   const onBackup = (file: string, backup: string) =>
     warn(`${file} could not be read; it is kept as ${backup}`)
   const profiles = new ProfileStore(folder, onBackup)
-  const file = new FileCredentialStore(folder, onBackup)
   const http = async () => ({ dispatcher: await dispatcher(), userAgent })
   const keychain = once(async () => {
     const { KeychainStore } = await import('../auth/keychain/keychain-store.ts')
@@ -60,11 +57,17 @@ export function createLoginParts({ environment, warn, userAgent, dispatcher }: L
     fallbackTold = true
     warn(`${reason.message}; the login is kept in ${path}, which only you can read`)
   }
-  const logins = () => {
+  const logins = once(async () => {
+    const [{ LoginStore }, { Credentials }, { FileCredentialStore }] = await Promise.all([
+      import('../auth/login-store.ts'),
+      import('../auth/credentials.ts'),
+      import('../auth/file-credentials.ts'),
+    ])
+    const file = new FileCredentialStore(folder, onBackup)
     const wanted = environment['IMGCTL_CREDENTIAL_STORE']
     const credentials = new Credentials({ profiles, file, keychain, wanted, onFallback })
     return new LoginStore({ profiles, credentials, cacheFolder: cacheDir(environment), oauth })
-  }
+  })
   return {
     profiles,
     logins,

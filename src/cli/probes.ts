@@ -51,7 +51,7 @@ export function createProbes(parts: Parts, engines: EngineEnvironment, choice: E
     server: parts.server,
     openRepository: parts.openRepository,
     credentialStore: async () => {
-      const { place, problem } = await parts.logins().usualPlace()
+      const { place, problem } = await (await parts.logins()).usualPlace()
       const folder = configDir(environment)
       const paths = place === 'file' ? await privatePaths(folder, engines.platform) : []
       return { kind: place, paths, ...(problem ? { problem: problem.message } : {}) }

@@ -56,7 +56,10 @@ export function createSessionParts(
     return new ServerClient(new Transport({ server, bearer, organization: chosen, ...connection }))
   }
   const session = once(async () =>
-    resolveSession(input, { config: await profiles.read(), login: (account) => logins().find(account) }),
+    resolveSession(input, {
+      config: await profiles.read(),
+      login: async (account) => (await logins()).find(account),
+    }),
   )
   return {
     target: async () => resolveTarget(input, await profiles.read()),
@@ -70,7 +73,7 @@ export function createSessionParts(
     loginTarget: async () => resolveLogin(input, await profiles.readForLogin()),
     storeLogin: async (server, login, chosen) => {
       const profile = chosen ?? profileNameFor(server, await profiles.readForLogin())
-      const place = await logins().save({ profile, server }, login, organization)
+      const place = await (await logins()).save({ profile, server }, login, organization)
       return { profile, place }
     },
   }

@@ -13,7 +13,7 @@ its server, so that imgctl login finds it again. An API key goes on being good: 
     const config = await profiles.read()
     const { profile: current } = options.all ? { profile: undefined } : await target()
     const names = options.all ? [...config.profiles.keys()] : current === undefined ? [] : [current]
-    const store = logins()
+    const store = await logins()
     const failures: unknown[] = []
     let loggedOut = 0
     for (const profile of names) {

@@ -8,7 +8,7 @@ export default defineCommand({
   examples: ['imgctl profile remove work'],
   async run({ args }, { streams, profiles, logins, signal }) {
     const profile = (await profiles.read()).profiles.get(args.name)
-    if (profile) await logins().remove({ profile: args.name, server: profile.server }, signal)
+    if (profile) await (await logins()).remove({ profile: args.name, server: profile.server }, signal)
     await profiles.remove(args.name)
     streams.stderr.write(`${streams.stderr.style.green('✓')} Profile ${args.name} removed\n`)
   },
