@@ -25,13 +25,13 @@ export async function startKeyring({ unlocked = true } = {}): Promise<Keyring> {
   const start = unlocked
     ? 'printf pw | gnome-keyring-daemon --unlock --components=secrets'
     : 'gnome-keyring-daemon --start --components=secrets'
-  const script = `${start} >/dev/null && echo "bus=$DBUS_SESSION_BUS_ADDRESS" && exec sleep 3600`
+  const script = `${start} >/dev/null && echo "shell=$$ bus=$DBUS_SESSION_BUS_ADDRESS" && exec sleep 3600`
   const env = { PATH: process.env['PATH']!, HOME: home, XDG_RUNTIME_DIR: home }
   const session = spawn('dbus-run-session', ['--', 'sh', '-c', script], {
     env,
     stdio: ['ignore', 'pipe', 'ignore'],
   })
-  const bus = await addressOf(session)
+  const { shell, bus } = await addressOf(session)
   const address = { DBUS_SESSION_BUS_ADDRESS: bus }
   const daemon = await daemonPid({ ...env, ...address })
   return {
@@ -52,7 +52,8 @@ export async function startKeyring({ unlocked = true } = {}): Promise<Keyring> {
     stop: async () => {
       process.kill(daemon, 'SIGKILL')
       const ended = new Promise((resolve) => session.once('exit', resolve))
-      session.kill('SIGTERM')
+      // The session ends with its shell, and takes its bus along; a signal to itself would leave the bus.
+      process.kill(shell, 'SIGTERM')
       await ended
       rmSync(home, { recursive: true, force: true })
     },
@@ -75,15 +76,15 @@ async function daemonPid(env: Record<string, string>): Promise<number> {
   }
 }
 
-async function addressOf(session: ChildProcess): Promise<string> {
+async function addressOf(session: ChildProcess): Promise<{ shell: number; bus: string }> {
   let text = ''
   session.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
     text += chunk
   })
   const deadline = Date.now() + START_MS
   for (;;) {
-    const address = /^bus=(\S+)$/m.exec(text)?.[1]
-    if (address !== undefined) return address
+    const [, shell, bus] = /^shell=(\d+) bus=(\S+)$/m.exec(text) ?? []
+    if (shell !== undefined && bus !== undefined) return { shell: Number(shell), bus }
     if (Date.now() > deadline || session.exitCode !== null) throw new Error(`no session bus: ${text}`)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
