@@ -1,6 +1,6 @@
 import { ImgctlError } from '../errors/error.ts'
 import { type Digest, parseDigest } from './digest.ts'
-import { INDEX_TYPES, MANIFEST_TYPES } from './media-types.ts'
+import { CONFIG_TYPES, INDEX_TYPES, MANIFEST_TYPES } from './media-types.ts'
 import { formatPlatform, matchesPlatform, normalizePlatform, type Platform } from './platform.ts'
 
 /** https://github.com/opencontainers/image-spec/blob/main/descriptor.md */
@@ -96,6 +96,20 @@ export function imageEntries(index: Index): Descriptor[] {
     ({ platform, annotations }) =>
       !annotations?.['vnd.docker.reference.type'] && !(platform?.os === 'unknown'),
   )
+}
+
+/**
+ * Whether it is meant to be run: an artifact's manifest has another config, and an index of blobs (a build cache) lists
+ * no manifest. https://github.com/opencontainers/image-spec/blob/main/manifest.md#guidelines-for-artifact-usage
+ */
+export function isImage(content: Manifest | Index): boolean {
+  if (content.kind === 'manifest') return CONFIG_TYPES.includes(content.config.mediaType)
+  const { manifests } = content
+  return manifests.length === 0 || manifests.some(({ mediaType }) => isManifestType(mediaType))
+}
+
+function isManifestType(mediaType: string): boolean {
+  return MANIFEST_TYPES.includes(mediaType) || INDEX_TYPES.includes(mediaType)
 }
 
 /** @throws ImgctlError MANIFEST_INVALID */

@@ -14,5 +14,7 @@ export const DOCKER_LAYER = 'application/vnd.docker.image.rootfs.diff.tar'
 
 export const MANIFEST_TYPES: readonly string[] = [OCI_MANIFEST, DOCKER_MANIFEST]
 export const INDEX_TYPES: readonly string[] = [OCI_INDEX, DOCKER_MANIFEST_LIST]
+/** The configs that make a manifest an image: any other is an artifact's. */
+export const CONFIG_TYPES: readonly string[] = [OCI_CONFIG, DOCKER_CONFIG]
 /** What a client asks for when it wants any manifest. */
 export const ACCEPT_MANIFESTS = [...MANIFEST_TYPES, ...INDEX_TYPES].join(', ')

@@ -203,6 +203,7 @@ describeWith(['dockerContainerd', 'tools'], 'buildx', () => {
     const env = { DOCKER_CONFIG: await dockerConfig('buildx-crane') }
     const tags = await succeeded(crane(['ls', '--insecure', `${name}/cache`], { env }))
     expect(tags.stdout.trim().split('\n').sort()).toEqual(['build', 'index'])
+    expect(await server.imageNames('buildx/cache*')).toEqual([])
     await succeeded(crane(['delete', '--insecure', `${name}/copy:2.0`], { env }))
     expect(await server.imageNames('buildx/*')).not.toContain('buildx/copy:2.0')
   })

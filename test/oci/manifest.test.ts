@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { digestBytes, isDigest, parseDigest, shortDigest } from '../../src/oci/digest.ts'
 import { parseImageConfig } from '../../src/oci/image-config.ts'
-import { indexPlatforms, parseManifest, pickPlatform } from '../../src/oci/manifest.ts'
+import { indexPlatforms, isImage, parseManifest, pickPlatform } from '../../src/oci/manifest.ts'
 import * as types from '../../src/oci/media-types.ts'
 import { formatPlatform, LINUX_AMD64, matchesPlatform, parsePlatform } from '../../src/oci/platform.ts'
 
@@ -26,6 +26,22 @@ const INDEX = {
     entry('amd64'),
   ],
 }
+
+test.each<[string, boolean, unknown]>([
+  ['an image', true, MANIFEST],
+  ['an image of docker', true, { ...MANIFEST, config: { ...CONFIG, mediaType: types.DOCKER_CONFIG } }],
+  ['an artifact', false, { ...MANIFEST, config: { ...CONFIG, mediaType: types.OCI_EMPTY } }],
+  [
+    'a build cache',
+    false,
+    { ...MANIFEST, config: { ...CONFIG, mediaType: 'application/vnd.buildkit.cacheconfig.v0' } },
+  ],
+  ['an index of images', true, INDEX],
+  ['an index of blobs', false, { ...INDEX, manifests: [LAYER, CONFIG] }],
+  ['an empty index', true, { ...INDEX, manifests: [] }],
+])('%s is an image: %s', (_title, expected, document) => {
+  expect(isImage(parseManifest(json(document)))).toBe(expected)
+})
 
 describe('a manifest', () => {
   test('is read, OCI and docker alike', () => {

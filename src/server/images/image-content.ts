@@ -5,11 +5,10 @@ import {
   type Manifest,
   pickPlatform,
 } from '../../oci/manifest.ts'
-import { DOCKER_CONFIG, INDEX_TYPES, OCI_CONFIG } from '../../oci/media-types.ts'
+import { CONFIG_TYPES, INDEX_TYPES } from '../../oci/media-types.ts'
 import { formatPlatform, type Platform } from '../../oci/platform.ts'
 import { StepFailure } from './reasons.ts'
 
-const CONFIG_TYPES: readonly string[] = [OCI_CONFIG, DOCKER_CONFIG]
 const BYTES_PER_GB = 1024 ** 3
 
 /**

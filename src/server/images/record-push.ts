@@ -13,6 +13,8 @@ export interface TagPush {
   readonly repository: string
   readonly tag: string
   readonly digest: string
+  /** False for an artifact, a signature, a build cache: such a tag is no new image. */
+  readonly isImage: boolean
   /** Who pushed, as shown to people. */
   readonly actor: string | null
   readonly now: number
@@ -27,7 +29,8 @@ const PUSHED: ImageSource = { kind: 'pushed' }
  * tag, and wake the reconciler after the commit when the answer is true. The same digest again mends an image that
  * failed, and changes nothing otherwise.
  *
- * @returns whether an image now waits for the reconciler; false also for tags that cannot be image names
+ * @returns whether an image now waits for the reconciler; false also for tags that cannot be image names, and for new
+ * ones of what is no image
  * @throws ImgctlError QUOTA_EXCEEDED, FORBIDDEN (a general image is not moved): roll the push back
  */
 export async function recordTagPush(trx: Trx, push: TagPush): Promise<boolean> {
@@ -35,6 +38,7 @@ export async function recordTagPush(trx: Trx, push: TagPush): Promise<boolean> {
   if (!name) return false
   const image = await imageOfTag(trx, push)
   if (!image) {
+    if (!push.isImage) return false
     await insertImage(trx, { ...push, name, source: PUSHED })
     return true
   }

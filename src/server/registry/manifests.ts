@@ -1,5 +1,5 @@
 import { ImgctlError } from '../../errors/error.ts'
-import { type Index, MAX_MANIFEST_BYTES, parseManifest, pickPlatform } from '../../oci/manifest.ts'
+import { type Index, isImage, MAX_MANIFEST_BYTES, parseManifest, pickPlatform } from '../../oci/manifest.ts'
 import { INDEX_TYPES, MANIFEST_TYPES } from '../../oci/media-types.ts'
 import { TAG } from '../../oci/reference.ts'
 import { staleTouch } from '../content/links.ts'
@@ -62,12 +62,13 @@ export async function putManifest(call: Call) {
       ...(mediaType ? { mediaType } : {}),
       ...('digest' in reference ? reference : {}),
     })
+    const pushed = { organizationId, isImage: isImage(stored.manifest) }
     let waiting = false
     for (const tag of tags) {
       const { digest } = stored
       await tagManifest(trx, { repositoryId, tag, digest, now })
       if (isStagingTag(tag)) continue
-      const push = { organizationId, repository: path, tag, digest, actor: actorOf(call), now }
+      const push = { ...pushed, repository: path, tag, digest, actor: actorOf(call), now }
       if (await recordTagPush(trx, push)) waiting = true
     }
     return { stored, waiting }

@@ -111,7 +111,15 @@ export async function pushTag(
     const now = ctx.now()
     const repositoryId = await ensureRepository(trx, { organizationId: id, path: repository, now })
     await tagManifest(trx, { repositoryId, tag, digest, now })
-    return recordTagPush(trx, { organizationId: id, repository, tag, digest, actor: 'pusher', now })
+    return recordTagPush(trx, {
+      organizationId: id,
+      repository,
+      tag,
+      digest,
+      isImage: true,
+      actor: 'pusher',
+      now,
+    })
   })
   if (waits) ctx.wakeReconciler()
   return waits

@@ -251,3 +251,16 @@ test('an image over the quota is refused, and its tag is not moved', async () =>
   expect(await codes(put(client, '2.0', manifest, 403))).toEqual(['DENIED'])
   await client.call('GET', '/v2/acme/app/manifests/2.0', 404)
 })
+
+test("a new tag of an artifact is a tag and no image; an image's tag that is moved to one stays an image", async () => {
+  const { ctx, client } = await setup()
+  const images = () => ctx.db.selectFrom('images').select(['name', 'digest']).orderBy('name').execute()
+  await client.pushImage('acme/app', '1.0')
+  await client.pushBlob('acme/app', '{}')
+  const artifact = { ...imageManifest('{}', []), config: descriptor(OCI_EMPTY, '{}') }
+  const digest = await client.pushManifest('acme/app', 'chart', artifact)
+  expect((await images()).map(({ name }) => name)).toEqual(['app:1.0'])
+  await client.call('GET', '/v2/acme/app/manifests/chart', 200)
+  await client.pushManifest('acme/app', '1.0', artifact)
+  expect(await images()).toEqual([{ name: 'app:1.0', digest }])
+})
