@@ -3,7 +3,7 @@ import { type ErrorCode, EXIT_CODES } from '../errors/codes.ts'
 import { ImgctlError } from '../errors/error.ts'
 import { makeVisible } from '../internal/control-characters.ts'
 import { redactUrl } from '../internal/redact.ts'
-import type { Answer } from './transport.ts'
+import type { Answer } from './answer.ts'
 
 /** Enough to recognise a proxy's page by. */
 const SNIPPET_LENGTH = 120

@@ -3,7 +3,7 @@ import { ORGANIZATION_HEADER } from '../contract/server.ts'
 import { ImgctlError } from '../errors/error.ts'
 import { DEFAULT_RETRY, retry } from '../internal/retry.ts'
 import type { Bearer } from '../ports/credentials.ts'
-import type { RawAnswer } from '../ports/server.ts'
+import type { Answer } from './answer.ts'
 import { answerError, isSuccess, notJson } from './answer-error.ts'
 import { connectionError } from './connection-error.ts'
 import { readText } from './read-text.ts'
@@ -156,13 +156,6 @@ export class Transport {
       ...headers,
     }
   }
-}
-
-/** An answer read whole. */
-export interface Answer extends RawAnswer {
-  readonly retryAfter: string | undefined
-  readonly location: string | undefined
-  readonly requestId: string | undefined
 }
 
 function first(value: string | string[] | undefined): string | undefined {

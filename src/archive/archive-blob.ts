@@ -4,7 +4,8 @@ import type { Descriptor } from '../oci/manifest.ts'
 import { OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD } from '../oci/media-types.ts'
 import { archiveInvalid, quoteName } from './archive-error.ts'
 import type { ArchiveFile, ArchiveFiles } from './archive-files.ts'
-import type { Compression, LayerDescription } from './archive-image.ts'
+import type { LayerDescription } from './archive-image.ts'
+import type { Compression } from './compression.ts'
 import { MAGIC_BYTES, sniffCompression } from './compression.ts'
 
 export const LAYER_TYPES: Readonly<Record<Compression, string>> = {

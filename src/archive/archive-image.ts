@@ -3,10 +3,8 @@ import type { Digest } from '../oci/digest.ts'
 import type { ImageConfig } from '../oci/image-config.ts'
 import type { Descriptor, Manifest } from '../oci/manifest.ts'
 import type { Platform } from '../oci/platform.ts'
-import type { VerifyOptions } from './verify-archive.ts'
-
-/** How the bytes of a layer are stored, told by their first bytes, not by a media type. */
-export type Compression = 'none' | 'gzip' | 'zstd'
+import type { Compression } from './compression.ts'
+import type { ExpansionLimits } from './decompress.ts'
 
 /** What is known of a layer in an archive without reading it. */
 export interface LayerDescription {
@@ -65,6 +63,12 @@ export interface ArchiveImage<Layer extends LayerDescription = ArchiveLayer> {
   readonly layers: readonly Layer[]
   /** Present for OCI layouts, and for docker-save archives that are OCI layouts too (Docker 25 and later). */
   readonly manifest?: ArchiveManifest
+}
+
+export interface VerifyOptions extends ExpansionLimits {
+  readonly signal?: AbortSignal
+  /** Bytes gone through, and all that there are. Called for every chunk. */
+  readonly onProgress?: (bytes: number, total: number) => void
 }
 
 export interface OpenedArchive {

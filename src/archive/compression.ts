@@ -1,4 +1,5 @@
-import type { Compression } from './archive-image.ts'
+/** How the bytes of a layer are stored, told by their first bytes, not by a media type. */
+export type Compression = 'none' | 'gzip' | 'zstd'
 
 /** Bytes from a file's start that `sniffCompression` needs. */
 export const MAGIC_BYTES = 6

@@ -4,17 +4,11 @@ import { mapLimit } from '../internal/concurrency.ts'
 import { type Digest, digestAlgorithm } from '../oci/digest.ts'
 import { blobDigest } from './archive-blob.ts'
 import type { ArchiveFile, ArchiveFiles } from './archive-files.ts'
-import type { ArchiveImage, LayerDescription } from './archive-image.ts'
+import type { ArchiveImage, LayerDescription, VerifyOptions } from './archive-image.ts'
 import { decompressed, type ExpansionLimits } from './decompress.ts'
 import { type ChunkBuffers, chunkBuffers } from './file-range.ts'
 import { type FileSpan, HashThreads } from './hash-threads.ts'
 import { assertDigest, untilAborted, verified } from './verified-content.ts'
-
-export interface VerifyOptions extends ExpansionLimits {
-  readonly signal?: AbortSignal
-  /** Bytes gone through, and all that there are. Called for every chunk. */
-  readonly onProgress?: (bytes: number, total: number) => void
-}
 
 /** Below this a thread takes longer to start than the main one to hash. */
 const THREAD_FROM_BYTES = 32 * 1024 * 1024

@@ -7,9 +7,9 @@ import {
   type OutputConfiguration,
 } from 'commander'
 import type { AnyCommand, OptionDefinition } from '../commands/command.ts'
+import type { GlobalFlags } from '../commands/context.ts'
 import { type CommandNode, type GroupNode, TREE } from '../commands/tree.ts'
 import { takeBooleanValues } from './boolean-values.ts'
-import type { GlobalFlags } from './context.ts'
 import { VERSION } from './version.ts'
 
 const GLOBAL_OPTIONS = [

@@ -1,94 +1,18 @@
 import { join } from 'node:path'
+import type { CommandContext, GlobalFlags } from '../commands/context.ts'
 import { cacheDir, configDir, home, serverDataDir } from '../config/paths.ts'
 import type { EngineEnvironment } from '../engine/environment.ts'
 import { ImgctlError } from '../errors/error.ts'
 import { makeVisible } from '../internal/control-characters.ts'
-import type { CompletedCommand } from '../operations/completion/command.ts'
-import type { BlobCache, CacheStore } from '../ports/blob-cache.ts'
-import type { Probes } from '../ports/diagnosis.ts'
-import type { Engine, EngineChoice } from '../ports/engine.ts'
-import type { EngineBuild } from '../ports/engine-build.ts'
-import type { OpenRepository, TransferTuning } from '../ports/registry.ts'
-import type { RegistryCredentialsSource } from '../ports/registry-credentials.ts'
-import type { ServerData } from '../ports/server-data.ts'
-import type { ServerUsers } from '../ports/server-users.ts'
-import type { UploadJournal } from '../ports/upload-journal.ts'
-import type { ChosenSettings } from '../server/settings.ts'
-import type { RunningServer } from '../server/start.ts'
-import { askSecret, askYesNo, type Choice, choose } from '../terminal/prompt.ts'
-import { type Streams, warningLine } from '../terminal/streams.ts'
+import { askSecret, askYesNo, choose } from '../terminal/prompt.ts'
+import { warningLine } from '../terminal/streams.ts'
 import type { Host } from './host.ts'
-import { createLoginParts, type LoginParts } from './login-parts.ts'
+import { createLoginParts } from './login-parts.ts'
 import { once } from './once.ts'
 import { writeOutputFile } from './output-file.ts'
 import { newerNodeForServer } from './server-node.ts'
-import { createSessionParts, type SessionParts } from './session-parts.ts'
+import { createSessionParts } from './session-parts.ts'
 import { VERSION } from './version.ts'
-
-/** The options that every command has. */
-export interface GlobalFlags {
-  readonly profile?: string
-  readonly server?: string
-  readonly organization?: string
-  /** False after `--no-input`. */
-  readonly input: boolean
-  readonly debug?: boolean
-  readonly caFile?: string
-  readonly insecure?: boolean
-  readonly plainHttp?: boolean
-}
-
-/**
- * What a command may use. Values are free; functions cost something when they are called, and nothing before:
- * no disk, network, engine or library is touched until then. A command declares the part that it needs.
- */
-export interface CommandContext extends LoginParts, SessionParts {
-  readonly version: string
-  /** Node's version, and the system it runs on. */
-  readonly runtime: Host['runtime']
-  readonly streams: Streams
-  /** Aborts on SIGINT and SIGTERM. Give it to every call that waits. */
-  readonly signal: AbortSignal
-  readonly flags: GlobalFlags
-  readonly environment: Readonly<Record<string, string | undefined>>
-  /** Where `serve` keeps its data unless it is told otherwise. */
-  readonly serverDataDir: string
-  /** The engine that was chosen, or where the environment and docker's contexts say. */
-  readonly engine: (choice: EngineChoice) => Promise<Engine & EngineBuild>
-  readonly openRepository: (tuning?: TransferTuning) => Promise<OpenRepository>
-  readonly blobCache: () => Promise<BlobCache>
-  /** Notes of uploads that were broken off. */
-  readonly uploadJournal: () => Promise<UploadJournal>
-  readonly cacheStore: () => Promise<CacheStore>
-  /** What docker has for registries. */
-  readonly registryCredentials: () => Promise<RegistryCredentialsSource>
-  /** @throws ImgctlError UNSUPPORTED when this Node cannot run the server; and as startServer */
-  readonly startServer: (settings: ChosenSettings) => Promise<RunningServer>
-  /** The data folder of a server on this machine. @throws ImgctlError UNSUPPORTED as startServer */
-  readonly serverData: (dataDir: string) => Promise<ServerData>
-  /** The users of a server on this machine. @throws ImgctlError UNSUPPORTED as startServer */
-  readonly serverUsers: (dataDir: string) => Promise<ServerUsers>
-  /** What SIGHUP does while the command runs. */
-  readonly onHangup: Host['onHangup']
-  /** Every command, for completion scripts. */
-  readonly completedCommands: () => Promise<readonly CompletedCommand[]>
-  /** What `imgctl doctor` looks at. */
-  readonly probes: (engine: EngineChoice) => Promise<Probes>
-  /** @throws ImgctlError INPUT_REQUIRED naming `flag` when nobody can be asked */
-  readonly confirm: (question: string, flag: string) => Promise<boolean>
-  /** A secret, typed unseen. @throws as `confirm` */
-  readonly askSecret: (question: string, flag: string) => Promise<string>
-  /** One of several, by its value. @throws as `confirm` */
-  readonly choose: <V extends string>(
-    question: string,
-    choices: readonly Choice<V>[],
-    flag: string,
-  ) => Promise<V>
-  /** Replaces a file as a whole. @throws ImgctlError FILE_UNREADABLE, DISK_FULL */
-  readonly writeFile: (path: string, text: string) => Promise<void>
-  /** Lets go of connections. */
-  readonly close: () => Promise<void>
-}
 
 /** By then a server has started, and who waited for it has been answered. */
 const STARTED_MS = 1_000

@@ -1,18 +1,10 @@
 import type { Dispatcher } from 'undici'
-import type { LoginStore, OAuthCalls } from '../auth/login-store.ts'
+import type { OAuthCalls } from '../auth/login-store.ts'
 import type { OAuthBearerOptions } from '../auth/oauth/oauth-bearer.ts'
+import type { LoginParts } from '../commands/context.ts'
 import { cacheDir, configDir } from '../config/paths.ts'
 import { ProfileStore } from '../config/profiles.ts'
-import type { Issuer, OidcSettings } from '../ports/login.ts'
 import { once } from './once.ts'
-
-export interface LoginParts {
-  readonly profiles: ProfileStore
-  /** @throws ImgctlError USAGE for a store that there is not */
-  readonly logins: () => Promise<LoginStore>
-  /** Who logs users in for a server. */
-  readonly issuer: (settings: OidcSettings, server: string, signal: AbortSignal) => Promise<Issuer>
-}
 
 interface LoginHost {
   readonly environment: Readonly<Record<string, string | undefined>>

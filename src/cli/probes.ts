@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { access, stat, statfs } from 'node:fs/promises'
 import { dockerCredentials } from '../auth/docker/docker-credentials.ts'
 import { FileCredentialStore } from '../auth/file-credentials.ts'
+import type { CommandContext } from '../commands/context.ts'
 import { configDir } from '../config/paths.ts'
 import { isLoopback } from '../config/server-url.ts'
 import type { EngineEnvironment } from '../engine/environment.ts'
@@ -9,7 +10,6 @@ import { proxyFor, proxyUrl, proxyVariables } from '../internal/proxy-environmen
 import type { DiskSpace, PrivatePath, Probes, ProxySettings } from '../ports/diagnosis.ts'
 import type { EngineChoice } from '../ports/engine.ts'
 import type { ServerRequests } from '../ports/server.ts'
-import type { CommandContext } from './context.ts'
 import { newerNodeForServer } from './server-node.ts'
 
 type Parts = Pick<

@@ -1,5 +1,4 @@
 import type { Dispatcher } from 'undici'
-import type { NewLogin } from '../auth/login-store.ts'
 import {
   apiKeyBearer,
   chosenOrganization,
@@ -7,33 +6,11 @@ import {
   resolveSession,
   resolveTarget,
   type SessionInput,
-  type Target,
 } from '../auth/session.ts'
+import type { LoginParts, SessionParts } from '../commands/context.ts'
 import { profileNameFor } from '../config/profiles.ts'
-import type { Bearer, CredentialPlace, Session } from '../ports/credentials.ts'
-import type { Server } from '../ports/server.ts'
-import type { LoginParts } from './login-parts.ts'
+import type { Bearer } from '../ports/credentials.ts'
 import { once } from './once.ts'
-
-/** Which server a command talks to, and as whom. */
-export interface SessionParts {
-  /** The server that is meant, whether anybody is logged in to it or not. */
-  readonly target: () => Promise<Target>
-  /** @throws ImgctlError AUTH_REQUIRED when there is no login for the server that is meant */
-  readonly session: () => Promise<Session>
-  /** The API of the server that is meant, with the session's key or token. */
-  readonly server: () => Promise<Server>
-  /** The API of any server with any key or token, and the organization that was named for this command. */
-  readonly connect: (server: string, token: string | undefined) => Promise<Server>
-  /** Where a login goes: the server, and the profile that it makes or changes. */
-  readonly loginTarget: () => Promise<{ readonly server: string; readonly profile: string }>
-  /** Keeps a login that the server accepted, and makes its profile the active one. */
-  readonly storeLogin: (
-    server: string,
-    login: NewLogin,
-    profile?: string,
-  ) => Promise<{ readonly profile: string; readonly place: CredentialPlace }>
-}
 
 interface Connections {
   readonly userAgent: string

@@ -1,5 +1,4 @@
 import { text as readAll } from 'node:stream/consumers'
-import type { CommandContext } from '../cli/context.ts'
 import { ImgctlError } from '../errors/error.ts'
 import { allPages } from '../operations/api/all-pages.ts'
 import { readRequestBody } from '../operations/api/request-body.ts'
@@ -7,6 +6,7 @@ import { parseRequestHeaders } from '../operations/api/request-headers.ts'
 import { requestPath } from '../operations/api/request-path.ts'
 import type { RawAnswer, RawRequest } from '../ports/server.ts'
 import { defineCommand } from './command.ts'
+import type { CommandContext } from './context.ts'
 import { flag, required, text, texts } from './options/kinds.ts'
 
 const METHODS: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']

@@ -1,4 +1,4 @@
-import type { CommandContext } from '../cli/context.ts'
+import type { CommandContext } from './context.ts'
 
 /** An option as help shows it, and how its text becomes a value of type `V`. */
 export interface OptionDefinition<V> {

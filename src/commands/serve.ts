@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
-import type { CommandContext } from '../cli/context.ts'
 import { ImgctlError } from '../errors/error.ts'
 import { defineCommand } from './command.ts'
+import type { CommandContext } from './context.ts'
 import { data } from './options/data-folder.ts'
 import { choice, flag, integer, negation, size, text, texts } from './options/kinds.ts'
 import { permissionsOf } from './options/permissions.ts'

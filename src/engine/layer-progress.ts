@@ -1,5 +1,5 @@
 import { makeVisible } from '../internal/control-characters.ts'
-import type { EngineLayerProgress } from '../ports/engine.ts'
+import type { EngineLayerProgress } from '../ports/engine-push.ts'
 import { asFields, numberAt, stringAt } from './json-fields.ts'
 import type { EngineEvent } from './ndjson.ts'
 

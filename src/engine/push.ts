@@ -1,6 +1,6 @@
 import { ImgctlError } from '../errors/error.ts'
 import { type Digest, isDigest } from '../oci/digest.ts'
-import type { EngineAuth, EnginePush } from '../ports/engine.ts'
+import type { EngineAuth, EnginePush } from '../ports/engine-push.ts'
 import type { EngineConnection } from './connection.ts'
 import { asFields, stringAt } from './json-fields.ts'
 import { readProgress } from './layer-progress.ts'

@@ -1,4 +1,4 @@
-import type { EngineAuth } from '../ports/engine.ts'
+import type { EngineAuth } from '../ports/engine-push.ts'
 
 /**
  * The value of X-Registry-Auth: base64url with padding, which Go's decoder wants; `{}` for no credentials.

@@ -12,8 +12,9 @@ import {
   type Reference,
 } from '../oci/reference.ts'
 import type { Session } from '../ports/credentials.ts'
-import type { EngineAuth, EngineImages, EngineLayerProgress } from '../ports/engine.ts'
+import type { EngineImages } from '../ports/engine.ts'
 import type { EnginePull, PulledImage } from '../ports/engine-intake.ts'
+import type { EngineAuth, EngineLayerProgress } from '../ports/engine-push.ts'
 import type { EngineLoad } from '../ports/engine-transfer.ts'
 import type { OpenRepository, Repository } from '../ports/registry.ts'
 import type { RegistryCredentialsSource } from '../ports/registry-credentials.ts'

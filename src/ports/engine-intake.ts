@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Digest } from '../oci/digest.ts'
 import type { Platform } from '../oci/platform.ts'
-import type { EngineAuth, EngineLayerProgress } from './engine.ts'
+import type { EngineAuth, EngineLayerProgress } from './engine-push.ts'
 
 export interface PullOptions {
   /** The engine's own when absent. */

@@ -3,8 +3,8 @@ import type { Permission } from '../contract/identity.ts'
 import type { Platform } from '../oci/platform.ts'
 import type { BlobStore } from './content/blob-store.ts'
 import type { Reserve } from './content/reserve.ts'
-import type { AccessTokens } from './identity/access-tokens.ts'
 import type { ServerKeys } from './identity/keys.ts'
+import type { AccessTokens } from './identity/token-login.ts'
 import type { Db } from './store/database.ts'
 
 /** An issuer that is run by others: Auth0, Keycloak, Dex. */

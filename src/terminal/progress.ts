@@ -1,8 +1,3 @@
-import { jsonProgress } from './progress-json.ts'
-import { paintedProgress } from './progress-painted.ts'
-import { plainProgress } from './progress-plain.ts'
-import type { Streams } from './streams.ts'
-
 export type ProgressMode = 'auto' | 'tty' | 'plain' | 'json' | 'none'
 
 /** What `--progress json` writes, one object per line. Amounts are bytes. */
@@ -42,28 +37,4 @@ export interface Progress {
   event(json: Readonly<Record<string, unknown>>): void
   /** Takes what was painted off the screen and gives the cursor back. Safe to call twice, needed on failure too. */
   finish(): void
-}
-
-/** `auto`: painted on a terminal outside CI, plain lines otherwise. `none` shows nothing, lines neither. */
-export function createProgress(mode: ProgressMode, streams: Streams, now: () => number = Date.now): Progress {
-  switch (mode === 'auto' ? (streams.paintable ? 'tty' : 'plain') : mode) {
-    case 'tty':
-      return paintedProgress(streams, now)
-    case 'plain':
-      return plainProgress(streams.stderr, now)
-    case 'json':
-      return jsonProgress(streams.stderr, now)
-    case 'none':
-      return SILENT
-  }
-}
-
-const SILENT: Progress = {
-  phase() {},
-  item() {},
-  step() {},
-  line() {},
-  success() {},
-  event() {},
-  finish() {},
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { pullFailure } from '../../src/engine/pull-failure.ts'
 import { encodeAuth } from '../../src/engine/registry-auth.ts'
 import type { ErrorCode } from '../../src/errors/codes.ts'
-import type { EngineLayerProgress } from '../../src/ports/engine.ts'
+import type { EngineLayerProgress } from '../../src/ports/engine-push.ts'
 import { type Answer, dieAfter, events, json, scriptedEngine } from './scripted-engine.ts'
 
 const ID = `sha256:${'a'.repeat(64)}`

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { encodeAuth } from '../../src/engine/registry-auth.ts'
-import type { EngineLayerProgress } from '../../src/ports/engine.ts'
+import type { EngineLayerProgress } from '../../src/ports/engine-push.ts'
 import { type Answer, dieAfter, events, json, scriptedEngine } from './scripted-engine.ts'
 
 const DIGEST = `sha256:${'d'.repeat(64)}`

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { createProgress, type ProgressMode } from '../../src/terminal/progress.ts'
+import { createProgress } from '../../src/terminal/create-progress.ts'
+import type { ProgressMode } from '../../src/terminal/progress.ts'
 import { capturedStreams, type Surroundings } from './captured-streams.ts'
 
 beforeEach(() => {

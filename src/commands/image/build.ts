@@ -1,5 +1,5 @@
 import { buildImage } from '../../operations/build/build-image.ts'
-import { createProgress } from '../../terminal/progress.ts'
+import { createProgress } from '../../terminal/create-progress.ts'
 import { printRecords } from '../../terminal/records.ts'
 import { defineCommand } from '../command.ts'
 import { BUILD_OPTIONS, buildRequest } from '../options/build.ts'

@@ -1,5 +1,5 @@
 import { createImage } from '../../operations/create-image.ts'
-import { createProgress } from '../../terminal/progress.ts'
+import { createProgress } from '../../terminal/create-progress.ts'
 import { printRecords } from '../../terminal/records.ts'
 import { defineCommand } from '../command.ts'
 import { entrypoint, labels, name, timeout, wait } from '../options/image.ts'

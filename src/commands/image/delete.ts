@@ -1,4 +1,3 @@
-import type { CommandContext } from '../../cli/context.ts'
 import { ImgctlError } from '../../errors/error.ts'
 import {
   type DeleteOutcome,
@@ -11,6 +10,7 @@ import { humanBytes } from '../../terminal/humanize.ts'
 import { printRecords } from '../../terminal/records.ts'
 import type { Streams } from '../../terminal/streams.ts'
 import { defineCommand } from '../command.ts'
+import type { CommandContext } from '../context.ts'
 import { ENGINE_FLAGS, ENGINE_OPTIONS, engineChoice } from '../options/engine.ts'
 import { flag, several } from '../options/kinds.ts'
 import { format } from '../options/output.ts'

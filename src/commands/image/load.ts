@@ -1,6 +1,6 @@
 import { ImgctlError } from '../../errors/error.ts'
 import { loadImages } from '../../operations/load/load-images.ts'
-import { createProgress } from '../../terminal/progress.ts'
+import { createProgress } from '../../terminal/create-progress.ts'
 import { printRecords } from '../../terminal/records.ts'
 import { type Streams, warningLine } from '../../terminal/streams.ts'
 import { defineCommand } from '../command.ts'

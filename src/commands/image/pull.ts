@@ -1,5 +1,5 @@
 import { pullImage } from '../../operations/pull-image.ts'
-import { createProgress } from '../../terminal/progress.ts'
+import { createProgress } from '../../terminal/create-progress.ts'
 import { printRecords } from '../../terminal/records.ts'
 import { defineCommand } from '../command.ts'
 import { ENGINE_OPTIONS, engineChoice } from '../options/engine.ts'

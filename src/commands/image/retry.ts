@@ -1,5 +1,5 @@
 import { waitForImage } from '../../operations/wait-image.ts'
-import { createProgress } from '../../terminal/progress.ts'
+import { createProgress } from '../../terminal/create-progress.ts'
 import { defineCommand } from '../command.ts'
 import { timeout, wait } from '../options/image.ts'
 import { required } from '../options/kinds.ts'

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { BackupReport } from '../../ports/server-data.ts'
+import { createProgress } from '../../terminal/create-progress.ts'
 import { humanBytes } from '../../terminal/humanize.ts'
-import { createProgress } from '../../terminal/progress.ts'
 import { printRecords } from '../../terminal/records.ts'
 import { defineCommand } from '../command.ts'
 import { data } from '../options/data-folder.ts'

@@ -1,10 +1,10 @@
-import type { CommandContext } from '../../cli/context.ts'
 import { ImgctlError } from '../../errors/error.ts'
 import { type PlannedRemoval, planRemoval } from '../../operations/local/plan-removal.ts'
 import { type RemovalOutcome, removePlanned } from '../../operations/local/remove-planned.ts'
 import type { Engine } from '../../ports/engine.ts'
 import type { Format } from '../../terminal/format.ts'
 import { printRecords } from '../../terminal/records.ts'
+import type { CommandContext } from '../context.ts'
 import { printRemoved, REMOVAL_PLAN, removedRecord } from '../views/removal.ts'
 
 export interface DeleteLocalOptions {

@@ -1,6 +1,6 @@
 import { text as readAll } from 'node:stream/consumers'
-import type { CommandContext } from '../../cli/context.ts'
 import { ImgctlError } from '../../errors/error.ts'
+import type { CommandContext } from '../context.ts'
 
 /** Service account keys of some registries are JSON of a few KB; nobody pipes more on purpose. */
 const MAX_PASSWORD_BYTES = 10_000

@@ -2,9 +2,10 @@ import { ImgctlError } from '../../errors/error.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { parseGivenName } from '../../oci/given-name.ts'
 import { formatPlatform, matchesPlatform, type Platform } from '../../oci/platform.ts'
-import type { EngineImages, EnginePush } from '../../ports/engine.ts'
+import type { EngineImages } from '../../ports/engine.ts'
 import type { EngineNaming } from '../../ports/engine-catalog.ts'
 import type { EngineImport, ImportRequest } from '../../ports/engine-intake.ts'
+import type { EnginePush } from '../../ports/engine-push.ts'
 import { newStagingTag } from '../push/staging-tag.ts'
 
 export type ImportingEngine = EngineImport & EngineNaming & EngineImages & Pick<EnginePush, 'untagImage'>

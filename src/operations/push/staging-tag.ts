@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { STAGING_TAG_PREFIX } from '../../oci/image-name.ts'
-import type { EnginePush } from '../../ports/engine.ts'
+import type { EnginePush } from '../../ports/engine-push.ts'
 
 /** Tells this machine's staging tags from those of others that share the engine. */
 const MACHINE = createHash('sha256').update(hostname()).digest('hex').slice(0, 8)

@@ -1,7 +1,7 @@
 import { buffer } from 'node:stream/consumers'
 import type { Digest } from '../../oci/digest.ts'
 import { type Descriptor, parseManifest, pickPlatform } from '../../oci/manifest.ts'
-import type { EngineLayerProgress, EnginePush } from '../../ports/engine.ts'
+import type { EngineLayerProgress, EnginePush } from '../../ports/engine-push.ts'
 import type { ManifestContent, Repository } from '../../ports/registry.ts'
 import type { LayerStatus, PushEvent } from './events.ts'
 import { newStagingTag, sweepStagingTags } from './staging-tag.ts'

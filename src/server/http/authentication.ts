@@ -3,13 +3,13 @@ import { API_KEY, type Permission } from '../../contract/identity.ts'
 import { ORGANIZATION_HEADER, ORGANIZATION_HEADER_DAYTONA } from '../../contract/server.ts'
 import { ImgctlError } from '../../errors/error.ts'
 import type { ServerContext } from '../context.ts'
-import type { TokenLogin } from '../identity/access-tokens.ts'
 import {
   type Principal,
   principalOfApiKey,
   principalOfMember,
   requirePermission,
 } from '../identity/principal.ts'
+import type { TokenLogin } from '../identity/token-login.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {

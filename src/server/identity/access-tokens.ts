@@ -4,18 +4,7 @@ import { externalAccessTokens } from './external-tokens.ts'
 import { isLiveGrant } from './grants.ts'
 import { issuerOf } from './issuer.ts'
 import { SIGNING_ALGORITHM, SigningKeyRing, type SigningKeys } from './signing-keys.ts'
-
-/** Who an access token speaks for. */
-export interface TokenLogin {
-  readonly userId: string
-  /** The login behind it, at this server's own issuer. */
-  readonly grantId: string | null
-}
-
-export interface AccessTokens {
-  /** Undefined when it is not a token for this server of its issuer, or has ended. */
-  verify(token: string): Promise<TokenLogin | undefined>
-}
+import type { AccessTokens } from './token-login.ts'
 
 type Ctx = Pick<ServerContext, 'settings' | 'db' | 'keys' | 'now' | 'origin' | 'log'>
 

@@ -2,9 +2,9 @@ import { createRemoteJWKSet, customFetch, type JWTPayload, jwtVerify } from 'jos
 import { ImgctlError } from '../../errors/error.ts'
 import { isLoopback } from '../../internal/loopback.ts'
 import type { ExternalIssuerSettings, ServerContext } from '../context.ts'
-import type { AccessTokens } from './access-tokens.ts'
 import { fetchBoundedJson } from './bounded-json.ts'
 import { userOfIdentity } from './identities.ts'
+import type { AccessTokens } from './token-login.ts'
 
 type Ctx = Pick<ServerContext, 'db' | 'now' | 'log' | 'settings'>
 

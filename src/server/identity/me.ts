@@ -2,8 +2,8 @@ import type { Selectable } from 'kysely'
 import type { Me, Organization } from '../../contract/identity.ts'
 import type { ServerContext } from '../context.ts'
 import type { OrganizationTable } from '../store/schema.ts'
-import type { TokenLogin } from './access-tokens.ts'
 import type { Principal } from './principal.ts'
+import type { TokenLogin } from './token-login.ts'
 
 /** The user, the organization and the permissions that a request speaks for. */
 export async function describePrincipal(
