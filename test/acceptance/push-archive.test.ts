@@ -63,6 +63,27 @@ describe('an archive', () => {
     })
   })
 
+  test('goes with zstd layers where that is wanted, and comes back whole', async () => {
+    const path = await writeArchive(join(folder, 'zstd.tar'), await savedImage({ tag: 'zstd:1.0' }))
+    const back = join(folder, 'zstd-back.tar')
+    expect(await push(path, '--compression', 'zstd', '--quiet')).toMatchObject({ code: 0, stderr: '' })
+    const run = (...args: string[]) => imgctl(['image', ...args], { env: server.env })
+    const save = ['save', '--remote', 'zstd:1.0', '--format', 'oci', '-o', back]
+    expect(await run(...save)).toMatchObject({ code: 0 })
+    const [saved] = JSON.parse((await run('inspect', back)).stdout)
+    const [sent] = JSON.parse((await run('inspect', path)).stdout)
+    expect(saved.Layers.map((layer: { Compression: string }) => layer.Compression)).toEqual(
+      sent.Layers.map(() => 'zstd'),
+    )
+    expect(saved.Id).toBe(sent.Id)
+  })
+
+  test('cannot become zstd in an engine', async () => {
+    const refused = await push('app:1.0', '--compression', 'zstd', '--via', 'engine', '--format', 'json')
+    expect(refused.code).toBe(2)
+    expect(jsonError(refused)).toMatchObject({ code: 'USAGE', hint: 'leave --via out, or say --via direct' })
+  })
+
   test('with two images needs --image', async () => {
     const entries = await savedPair({ tag: 'one:1.0' }, { tag: 'two:1.0' })
     const path = await writeArchive(join(folder, 'pair.tar'), entries)

@@ -12,7 +12,7 @@ import { ENGINE_OPTIONS_OF_BUILD, type EngineOptionValues, engineChoice } from '
 import { entrypoint, labels, name, timeout, wait } from '../options/image.ts'
 import { choice, flag, optional, text } from '../options/kinds.ts'
 import { format, progress, quiet } from '../options/output.ts'
-import { TRANSFER_OPTIONS, transferTuning } from '../options/transfer.ts'
+import { TRANSFER_OPTIONS, transferChoice, transferTuning } from '../options/transfer.ts'
 import { assertUnset } from '../options/unset.ts'
 import { pushTo } from '../shared/push-to.ts'
 import { showsOutput } from '../views/build-progress.ts'
@@ -83,6 +83,7 @@ export default defineCommand({
     'imgctl image push app:1.0 --to registry.example/team/app:1.0',
     'imgctl image push --dockerfile ./Dockerfile --to registry.example/team/app:1.0',
     'imgctl image push app:1.0 --limit-rate 2M --concurrency 1',
+    'imgctl image push ./app.tar --compression zstd',
     'digest=$(imgctl image push app:1.0 --quiet)',
   ],
   async run({ args, options }, context) {
@@ -96,7 +97,7 @@ export default defineCommand({
       const what = { source: args.source, to: options.to, ...(await builtFirst(options, context)) }
       return pushTo(what, chosen, options, context)
     }
-    const { image, platform, name, via = 'auto', dryRun, format, quiet } = options
+    const { image, platform, name, dryRun, format, quiet } = options
     let engine: ReturnType<typeof context.engine> | undefined
     const shown = createProgress(quiet && options.progress === 'auto' ? 'none' : options.progress, streams)
     try {
@@ -119,7 +120,7 @@ export default defineCommand({
           ...(image === undefined ? {} : { image }),
           ...(platform === undefined ? {} : { platform }),
           ...(name === undefined ? {} : { name }),
-          via,
+          ...transferChoice(options),
           ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
           record: record(options),
           waitMs: options.wait ? options.timeout : undefined,

@@ -1,5 +1,7 @@
+import { ImgctlError } from '../../errors/error.ts'
+import type { Via } from '../../operations/push/push-facts.ts'
 import type { TransferTuning } from '../../ports/registry.ts'
-import { integer, size } from './kinds.ts'
+import { choice, integer, size } from './kinds.ts'
 
 const MIB = 1024 * 1024
 /** The smallest body limit that proxies are found with: nothing is gained by less. */
@@ -10,6 +12,11 @@ const MAX_RATE = 100 * 1024 * MIB
 
 /** How blobs are sent, for commands that send some. */
 export const TRANSFER_OPTIONS = {
+  compression: choice(
+    '--compression <kind>',
+    'what layers become that are not compressed yet; zstd is quicker and smaller, Docker before 23 cannot read it (default: gzip)',
+    ['gzip', 'zstd'],
+  ),
   concurrency: integer(
     '--concurrency <n>',
     'layers under way at once, three of them compressed (default: 3)',
@@ -27,6 +34,21 @@ export const TRANSFER_OPTIONS = {
     min: MIN_CHUNK,
     max: MAX_CHUNK,
   }),
+}
+
+/** @throws ImgctlError USAGE */
+export function transferChoice({ via = 'auto', compression }: TransferChoice) {
+  if (via === 'engine' && compression === 'zstd') {
+    throw new ImgctlError('USAGE', 'an engine compresses with gzip, and --compression is zstd', {
+      hint: 'leave --via out, or say --via direct',
+    })
+  }
+  return { via, ...(compression === undefined ? {} : { compression }) }
+}
+
+interface TransferChoice {
+  readonly via: Via | undefined
+  readonly compression: 'gzip' | 'zstd' | undefined
 }
 
 export function transferTuning(options: {

@@ -1,4 +1,5 @@
 import type { Platform } from '../../oci/platform.ts'
+import type { BlobCompression } from '../../operations/push/layer-encoder.ts'
 import type { Via } from '../../operations/push/push-facts.ts'
 import { pushToRegistry, type RegistryPushRequest } from '../../operations/push/push-to-registry.ts'
 import type { EngineChoice } from '../../ports/engine.ts'
@@ -7,7 +8,7 @@ import type { Format } from '../../terminal/format.ts'
 import type { ProgressMode } from '../../terminal/progress.ts'
 import { printRecords } from '../../terminal/records.ts'
 import type { CommandContext } from '../context.ts'
-import { transferTuning } from '../options/transfer.ts'
+import { transferChoice, transferTuning } from '../options/transfer.ts'
 import { showsOutput } from '../views/build-progress.ts'
 import { pushView } from '../views/push-progress.ts'
 import { PLAN, planRecord } from '../views/push-record.ts'
@@ -17,6 +18,7 @@ export interface PushToOptions {
   readonly image: string | undefined
   readonly platform: Platform | undefined
   readonly via: Via | undefined
+  readonly compression: BlobCompression | undefined
   readonly concurrency: number | undefined
   readonly limitRate: number | undefined
   readonly retries: number | undefined
@@ -49,7 +51,7 @@ export async function pushTo(
   context: PushToContext,
 ): Promise<void> {
   const { streams, signal } = context
-  const { image, platform, via = 'auto', dryRun, format, quiet, digestFile, metadataFile } = options
+  const { image, platform, dryRun, format, quiet, digestFile, metadataFile } = options
   let engine: ReturnType<typeof context.engine> | undefined
   const shown = createProgress(quiet && options.progress === 'auto' ? 'none' : options.progress, streams)
   try {
@@ -66,7 +68,7 @@ export async function pushTo(
       },
       {
         ...what,
-        via,
+        ...transferChoice(options),
         dryRun,
         ...(image === undefined ? {} : { image }),
         ...(platform ? { platform } : {}),

@@ -19,6 +19,9 @@ export function chooseTransport(facts: PushFacts): { transport: Transport; why: 
   if (isComplete({ ...facts, layers: layers.map(asMounted) })) {
     return { transport: 'direct', why: 'what is missing is in other repositories of the registry' }
   }
+  if (facts.compression !== 'gzip') {
+    return { transport: 'direct', why: `engines compress with gzip, ${facts.compression} is made here` }
+  }
   if (engine.store === 'containerd') return { transport: 'engine', why: 'the engine keeps compressed layers' }
   const missing = uncompressedMissing(facts)
   if (missing < DIRECT_FROM_BYTES) {

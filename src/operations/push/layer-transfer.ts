@@ -96,7 +96,8 @@ export class LayerTransfer {
       done = Math.max(0, Math.min(total, done + bytes))
       onEvent({ type: 'layer', label, status: 'pushing', done, total })
     }
-    const record = journal.record({ registry: host, repository: path, content: layer.content })
+    const content = layer.compression === 'none' ? `${layer.content} ${this.#job.compression}` : layer.content
+    const record = journal.record({ registry: host, repository: path, content })
     const options = { record, ...(signal ? { signal } : {}) }
     return layer.reopens && layer.descriptor
       ? this.#sendAsIs(layer, layer.descriptor, { ...options, onBytes: onRead })
@@ -118,10 +119,11 @@ export class LayerTransfer {
     const isCompressed = layer.compression !== 'none'
     const stored = isCompressed ? await layer.open(0, options.signal) : layer.chunks(options.signal)
     const sent = new SentShare(onRead)
-    const encoded = encodeLayer(stored, layer.compression, (chunk) => {
+    const onChunk = (chunk: Uint8Array) => {
       look?.(chunk)
       sent.read(chunk.length)
-    })
+    }
+    const encoded = encodeLayer(stored, layer.compression, onChunk, this.#job.compression)
     const stream = Readable.from(sent.made(encoded.stream), { objectMode: false })
     const onBytes = (bytes: number) => sent.went(bytes)
     await this.#job.repository.writeStream(stream, () => encoded.finish(), { ...options, onBytes })

@@ -2,6 +2,7 @@ import type { Digest } from '../../oci/digest.ts'
 import type { Descriptor } from '../../oci/manifest.ts'
 import type { EngineInfo } from '../../ports/engine.ts'
 import type { ManifestContent } from '../../ports/registry.ts'
+import type { BlobCompression } from './layer-encoder.ts'
 import type { ImageSource } from './source.ts'
 
 export type Transport = 'engine' | 'direct'
@@ -27,11 +28,17 @@ export interface PlannedConfig {
   readonly bytes: Uint8Array | undefined
 }
 
+/** What the user chose about the way. */
+export interface PushChoice {
+  readonly via: Via
+  /** What layers become that their source holds as plain tars; engines make gzip only. */
+  readonly compression: BlobCompression
+}
+
 /** What the repository has and lacks, before anything is sent. */
-export interface PushFacts {
+export interface PushFacts extends PushChoice {
   readonly source: Pick<ImageSource, 'kind' | 'size'>
   readonly engine: EngineInfo | undefined
-  readonly via: Via
   readonly layers: readonly PlannedLayer[]
   readonly config: PlannedConfig | undefined
   /** The image's own manifest or index, when the repository has all of it: then nothing has to be sent. */

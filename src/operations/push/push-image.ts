@@ -15,6 +15,7 @@ import type { UploadJournal } from '../../ports/upload-journal.ts'
 import { waitForImage } from '../wait-image.ts'
 import { type BuildChoice, builtSource } from './built-source.ts'
 import type { PushEvent } from './events.ts'
+import { assertCompression, type BlobCompression } from './layer-encoder.ts'
 import { mountLayers } from './mount.ts'
 import { openSource } from './open-source.ts'
 import { type PushPlan, planPush } from './plan.ts'
@@ -59,6 +60,8 @@ export interface PushRequest {
   readonly via: Via
   /** Layers under way at once. */
   readonly concurrency?: number
+  /** What plain layers become; gzip unless it is said. */
+  readonly compression?: BlobCompression
   /** What the server keeps of the image besides its content. */
   readonly record: Pick<CreateImage, 'entrypoint' | 'labels' | 'visibility' | 'description'>
   /** Waits for `active`, at most this long; undefined: returns once the image is registered. */
@@ -104,6 +107,7 @@ export async function pushImage(
     return asked
   }
   const accepted = async () => (await config()).platforms
+  if (request.compression) assertCompression(request.compression, (await config()).compression)
   const { source, name } = await (request.build
     ? buildNamed(run, request.build, await config())
     : openNamed(run, accepted))
@@ -199,9 +203,11 @@ async function pushSource(
   const there = await findSameImage(ports.server, repository, source, name, signal)
   const info = source.kind === 'engine' ? await (await ports.engine()).info(signal) : undefined
   const survey = { repository, cache: ports.blobCache }
+  const { via, compression = 'gzip' } = request
+  const choice = { via, compression }
   const facts = there
-    ? completeFacts(source, info, request.via, there)
-    : await surveyPush(source, info, request.via, survey, signal)
+    ? completeFacts(source, info, choice, there)
+    : await surveyPush(source, info, choice, survey, signal)
   const intended = planPush(facts)
   onEvent({ type: 'plan', plan: intended })
   if (request.dryRun) return { plan: intended, pushed: undefined }
@@ -225,8 +231,8 @@ function transferJob(
   repository: Repository,
 ): TransferJob {
   const { blobCache: cache, uploadJournal: journal } = ports
-  const { concurrency = DEFAULT_CONCURRENCY } = request
-  return { source, plan, repository, cache, journal, concurrency, onEvent, signal }
+  const { concurrency = DEFAULT_CONCURRENCY, compression = 'gzip' } = request
+  return { source, plan, repository, cache, journal, concurrency, compression, onEvent, signal }
 }
 
 /**

@@ -8,6 +8,7 @@ import type { RegistryCredentialsSource } from '../../ports/registry-credentials
 import { inspectFor } from '../engine-platform.ts'
 import { type BuildChoice, builtSource } from './built-source.ts'
 import type { PushEvent } from './events.ts'
+import { assertCompression, type BlobCompression } from './layer-encoder.ts'
 import { mountLayers } from './mount.ts'
 import { openSource } from './open-source.ts'
 import { type PushPlan, planPush } from './plan.ts'
@@ -39,6 +40,8 @@ export interface RegistryPushRequest {
   readonly via: Via
   /** Layers under way at once. */
   readonly concurrency?: number
+  /** What plain layers become; gzip unless it is said. */
+  readonly compression?: BlobCompression
   readonly dryRun: boolean
 }
 
@@ -69,6 +72,7 @@ export async function pushToRegistry(
 ): Promise<RegistryPushResult> {
   onEvent({ type: 'phase', phase: 'prepare' })
   const reference = targetReference(request.to)
+  if (request.compression) assertCompression(request.compression)
   const source = await (request.build
     ? buildChosen(ports, { ...request, build: request.build }, onEvent, signal)
     : openChosen(ports, request, signal))
@@ -80,10 +84,11 @@ export async function pushToRegistry(
     onEvent({ type: 'repository', repository: `${reference.domain}/${reference.path}` })
     const info = source.kind === 'engine' ? await (await ports.engine()).info(signal) : undefined
     const { blobCache: cache, uploadJournal: journal } = ports
+    const { concurrency = DEFAULT_CONCURRENCY, compression = 'gzip' } = request
     const facts = await surveyPush(
       asPushed(source, request.platform),
       info,
-      request.via,
+      { via: request.via, compression },
       { repository, cache },
       signal,
     )
@@ -92,8 +97,7 @@ export async function pushToRegistry(
     if (request.dryRun) return { plan: intended, pushed: undefined }
     noteWhatStays(source, request.platform, onEvent)
     const plan = planPush(await mountLayers(facts, async () => repository, onEvent, signal))
-    const { concurrency = DEFAULT_CONCURRENCY } = request
-    const job = { source, plan, repository, cache, journal, concurrency, onEvent, signal }
+    const job = { source, plan, repository, cache, journal, concurrency, compression, onEvent, signal }
     const descriptor = await transfer(job, reference, request, ports.engine)
     await confirmContent(repository, reference.tag, descriptor.digest, signal)
     onEvent({ type: 'pushed', digest: descriptor.digest, size: descriptor.size })

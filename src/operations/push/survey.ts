@@ -6,7 +6,13 @@ import { OCI_CONFIG } from '../../oci/media-types.ts'
 import type { BlobCache, KnownBlob } from '../../ports/blob-cache.ts'
 import type { EngineInfo } from '../../ports/engine.ts'
 import type { ManifestContent, Repository } from '../../ports/registry.ts'
-import { isComplete, type PlannedConfig, type PlannedLayer, type PushFacts, type Via } from './push-facts.ts'
+import {
+  isComplete,
+  type PlannedConfig,
+  type PlannedLayer,
+  type PushChoice,
+  type PushFacts,
+} from './push-facts.ts'
 import type { ImageSource } from './source.ts'
 
 export interface SurveyPorts {
@@ -21,12 +27,12 @@ const CHECKS_AT_ONCE = 6
 export async function surveyPush(
   source: ImageSource,
   engine: EngineInfo | undefined,
-  via: Via,
+  choice: PushChoice,
   ports: SurveyPorts,
   signal: AbortSignal | undefined,
 ): Promise<PushFacts> {
   const manifest = await findManifest(source, ports, signal)
-  if (manifest) return completeFacts(source, engine, via, manifest)
+  if (manifest) return completeFacts(source, engine, choice, manifest)
   const checked = mapLimit(
     source.diffIDs,
     CHECKS_AT_ONCE,
@@ -34,7 +40,7 @@ export async function surveyPush(
     signal,
   )
   const [layers, config] = await Promise.all([checked, planConfig(source, ports, signal)])
-  const facts = { source, engine, via, manifest, config, layers }
+  const facts = { source, engine, ...choice, manifest, config, layers }
   if (isComplete(facts)) return facts
   const sizes = await source.layerSizes(signal)
   return {
@@ -47,10 +53,10 @@ export async function surveyPush(
 export function completeFacts(
   source: ImageSource,
   engine: EngineInfo | undefined,
-  via: Via,
+  choice: PushChoice,
   manifest: ManifestContent,
 ): PushFacts {
-  return { source, engine, via, manifest, config: undefined, layers: layersOf(source, manifest) }
+  return { source, engine, ...choice, manifest, config: undefined, layers: layersOf(source, manifest) }
 }
 
 async function planLayer(

@@ -3,6 +3,7 @@ import type { BlobCache } from '../../ports/blob-cache.ts'
 import type { Repository } from '../../ports/registry.ts'
 import type { UploadJournal } from '../../ports/upload-journal.ts'
 import type { PushEvent } from './events.ts'
+import type { BlobCompression } from './layer-encoder.ts'
 import type { PushPlan } from './plan.ts'
 import type { ImageSource } from './source.ts'
 
@@ -18,6 +19,8 @@ export interface TransferJob {
   readonly journal: UploadJournal
   /** Layers under way at once. */
   readonly concurrency: number
+  /** What layers become that their source holds as plain tars. */
+  readonly compression: BlobCompression
   readonly onEvent: (event: PushEvent) => void
   readonly signal: AbortSignal | undefined
 }

@@ -175,11 +175,13 @@ export class UploadFile implements Upload {
 
   async #replaceUser(stalledMs: number): Promise<void> {
     const transfer = this.#transfer
-    if (transfer && Date.now() - transfer.lastByteAt >= stalledMs) {
+    const hasStalled = transfer !== undefined && Date.now() - transfer.lastByteAt >= stalledMs
+    if (hasStalled) {
       transfer.source.destroy(new ImgctlError('CONFLICT', 'another request goes on with this upload'))
     }
     const user = this.#user
-    await this.#leaving(Math.min(stalledMs, BUSY_WAIT_MS))
+    // One that was sent away has to bring to disk what arrived, which takes as long as the disk does.
+    await this.#leaving(hasStalled ? BUSY_WAIT_MS : Math.min(stalledMs, BUSY_WAIT_MS))
     if (this.#user !== user) return
     throw new ImgctlError('CONFLICT', 'another request is using this upload', {
       retryable: true,

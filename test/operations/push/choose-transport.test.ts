@@ -29,6 +29,7 @@ function facts(part: Partial<PushFacts> & { store?: EngineInfo['store']; mib?: n
     source: { kind: 'engine', size: mib * MIB },
     engine: { store } as EngineInfo,
     via: 'auto',
+    compression: 'gzip',
     layers: [],
     config: undefined,
     manifest: undefined,
@@ -73,4 +74,15 @@ test('the bytes of a plan: compressed where that is known, as stored where not, 
   expect(planPush(facts({ layers: [there(5), unknown(9)] })).missingBytes).toBe(9 * MIB)
   expect(planPush(facts({ mib: 50, layers: [unknown(undefined)] })).missingBytes).toBe(50 * MIB)
   expect(planPush(facts({ layers: [there(5)] })).missingBytes).toBe(0)
+})
+
+test('zstd is made here: engines make gzip, whatever their store', () => {
+  for (const store of ['classic', 'containerd'] as const) {
+    expect(planPush(facts({ store, mib: 10, layers: [missing(10)], compression: 'zstd' })).transport).toBe(
+      'direct',
+    )
+  }
+  expect(planPush(facts({ layers: [there(5)], config: undefined, compression: 'zstd' })).transport).toBe(
+    'direct',
+  )
 })
