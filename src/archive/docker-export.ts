@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
+import { withoutBufferGarbage } from '../internal/buffer-garbage.ts'
 import type { Digest } from '../oci/digest.ts'
 import { MAX_CONFIG_BYTES } from '../oci/image-config.ts'
 import { archiveInvalid, quoteName } from './archive-error.ts'
@@ -96,7 +97,7 @@ async function passOn(
 ): Promise<Digest> {
   const hash = createHash('sha256')
   async function* hashed(length: number): AsyncGenerator<Uint8Array> {
-    for await (const chunk of bytes.chunks(length)) {
+    for await (const chunk of withoutBufferGarbage(bytes.chunks(length))) {
       hash.update(chunk)
       yield chunk
     }
