@@ -14,8 +14,8 @@ export interface ImageRows {
   readonly nextCursor: string | null
 }
 
-/** So many rows are sorted faster than an index with many others between them is gone through. */
-const MAX_SORTED = 5_000
+/** So many rows are fetched and sorted faster than an index with many others between them is gone through. */
+const MAX_FEW = 5_000
 
 /** What is sorted by, never null (unknown is smallest). Each has an index in the migrations, word for word. */
 const SORT_KEYS = {
@@ -42,17 +42,12 @@ export async function listImages(db: Db, organizationId: string, query: ListImag
     .where(imageFilter(query))
   // Labels have no index: each row has to be looked at, which is fastest in the order in which they were written.
   const asWritten = query.label ? matching.where('createdAt', '>=', 0) : matching
-  const { total } = await asWritten
-    .select(({ fn }) => fn.countAll<number>().as('total'))
-    .executeTakeFirstOrThrow()
+  const few = query.label ? await idsOfFew(asWritten.select('id')) : undefined
+  const total =
+    few?.length ?? (await countOf(asWritten.select(({ fn }) => fn.countAll<number>().as('total'))))
   if (total === 0) return { rows: [], total, page, totalPages: 0, nextCursor: null }
-  // A plus keeps SQLite from going through an index by the sort key until it has found the few.
-  const isRare = query.label !== undefined && total <= MAX_SORTED
-  const sorted = (isRare ? asWritten : matching)
-    .selectAll()
-    .select(key.as('sortKey'))
-    .orderBy(isRare ? sql`+${key}` : key, order)
-    .orderBy('id', order)
+  const rows = few ? db.selectFrom('images').where(isOneOf(few)) : matching
+  const sorted = rows.selectAll().select(key.as('sortKey')).orderBy(key, order).orderBy('id', order)
   // One more than asked for: whether there is a next page.
   const paged = after ? sorted.where(isAfter(after)) : sorted.offset((page - 1) * limit)
   const found = await paged.limit(limit + 1).execute()
@@ -68,6 +63,25 @@ export async function listImages(db: Db, organizationId: string, query: ListImag
       ? encodeCursor({ sort, order, value: last.sortKey, id: last.id, page: page + 1 })
       : null,
   }
+}
+
+/** The ids that a query finds when they are few, so that it need not be asked again; undefined when they are many. */
+async function idsOfFew(query: {
+  limit(rows: number): { execute(): Promise<readonly { readonly id: string }[]> }
+}): Promise<string[] | undefined> {
+  const found = await query.limit(MAX_FEW + 1).execute()
+  return found.length > MAX_FEW ? undefined : found.map(({ id }) => id)
+}
+
+async function countOf(query: {
+  executeTakeFirstOrThrow(): Promise<{ readonly total: number }>
+}): Promise<number> {
+  return (await query.executeTakeFirstOrThrow()).total
+}
+
+/** One value for all of them: the text of the statement is the same however many there are. */
+function isOneOf(ids: readonly string[]) {
+  return sql<boolean>`id IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`
 }
 
 interface Position {
