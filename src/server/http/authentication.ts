@@ -40,8 +40,10 @@ export function authenticate(app: FastifyInstance, ctx: ServerContext): void {
     const { config } = request.routeOptions
     if (config.public) return
     const value = bearerOf(request)
-    if (API_KEY.test(value)) request.principal = await principalOfKey(ctx, value)
-    else request.tokenLogin = await loginOfToken(ctx, value)
+    if (API_KEY.test(value)) {
+      request.principal = await principalOfKey(ctx, value)
+      if (!config.anyOrganization) assertOrganizationOfKey(request.principal, chosenOrganization(request))
+    } else request.tokenLogin = await loginOfToken(ctx, value)
     if (request.tokenLogin && !config.anyOrganization) {
       request.principal = await principalInOrganization(ctx, request, request.tokenLogin)
     }
@@ -69,6 +71,25 @@ async function principalOfKey(ctx: ServerContext, value: string): Promise<Princi
   throw new ImgctlError('AUTH_REQUIRED', 'the API key is wrong, revoked or expired', { hint: HINT })
 }
 
+/** By id or slug. */
+function chosenOrganization({ headers }: FastifyRequest): string | undefined {
+  const chosen = headers[ORGANIZATION_HEADER] ?? headers[ORGANIZATION_HEADER_DAYTONA]
+  return typeof chosen === 'string' && chosen !== '' ? chosen : undefined
+}
+
+/** A key carries its organization: to go on in it, when another was asked for, would change the wrong images. */
+function assertOrganizationOfKey(principal: Principal, chosen: string | undefined): void {
+  const { organizationId, organizationSlug } = principal
+  if (chosen === undefined || chosen === organizationId || chosen === organizationSlug) return
+  throw new ImgctlError(
+    'FORBIDDEN',
+    `the API key is of the organization ${organizationSlug}, not of ${JSON.stringify(chosen)}`,
+    {
+      hint: 'use a key of that organization, or log in as a user: imgctl login',
+    },
+  )
+}
+
 async function loginOfToken(ctx: ServerContext, value: string): Promise<TokenLogin> {
   const login = await ctx.accessTokens.verify(value)
   if (login) return login
@@ -81,8 +102,7 @@ async function principalInOrganization(
   request: FastifyRequest,
   login: TokenLogin,
 ): Promise<Principal> {
-  const chosen = request.headers[ORGANIZATION_HEADER] ?? request.headers[ORGANIZATION_HEADER_DAYTONA]
-  const organization = typeof chosen === 'string' && chosen !== '' ? chosen : undefined
+  const organization = chosenOrganization(request)
   const principal = await principalOfMember(ctx, login, organization)
   if (principal) return principal
   if (organization !== undefined) {

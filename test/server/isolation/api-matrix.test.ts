@@ -151,6 +151,15 @@ describe.each(cases)('%s', (route, method, row) => {
     }
   })
 
+  test('an API key is refused where another organization than its own is named', async () => {
+    const { path, ...rest } = await row.request(world)
+    const headers = { ...rest.headers, 'x-imgctl-organization-id': 'other' }
+    const before = await world.stored()
+    const answer = await world.call(method, path, { ...rest, headers, key: world.key })
+    expect(answer.status).toBe(open || pattern === '/api/organizations' ? ok : 403)
+    expect(await world.stored()).toBe(before)
+  })
+
   test('has the headers that keep browsers and caches from harm', async () => {
     const { path, ...rest } = await row.request(world)
     const { headers } = await world.call(method, path, { key: open ? null : world.key, ...rest })
