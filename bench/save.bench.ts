@@ -10,7 +10,7 @@ const PROGRAM = join(import.meta.dirname, '../bin/imgctl.js')
 const ROUNDS = 3
 
 /** Goals: a plain save <= 1.05 x docker save; `--compress` on 4 cores >= 3 x as fast as gzip; <= 128 MB of RSS. */
-export default async function save([bytes]: string[]): Promise<void> {
+export default async function save([bytes, rounds = String(ROUNDS)]: string[]): Promise<void> {
   await withEngine(bytes, async ({ host, folder, archive, reference }) => {
     const loaded = spawnSync('docker', ['--host', host, 'load', '--input', archive])
     if (loaded.status !== 0) throw new Error(loaded.stderr.toString())
@@ -22,7 +22,7 @@ export default async function save([bytes]: string[]): Promise<void> {
       'plain',
       sideBySide(
         [shell('docker save', `${docker} -o ${out}`), shell('imgctl image save', `${ours} -o ${out}`)],
-        ROUNDS,
+        Number(rounds),
       ),
     )
     report(
@@ -33,7 +33,7 @@ export default async function save([bytes]: string[]): Promise<void> {
           shell('imgctl image save --compress gzip', `${ours} --compress gzip -o ${out}`),
           shell('imgctl image save --compress zstd', `${ours} --compress zstd -o ${out}`),
         ],
-        ROUNDS,
+        Number(rounds),
       ),
     )
     for (const options of [[], ['--compress', 'gzip'], ['--format', 'oci']]) {
