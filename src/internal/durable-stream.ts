@@ -4,6 +4,9 @@ import { dirname } from 'node:path'
 import { syncFolder } from './durable-file.ts'
 import { sweepTemporaryFiles, temporaryFile } from './temporary-file.ts'
 
+/** Chunks of a socket are 64 KB: a write for each would be waited for more than it takes. */
+const BUFFER_BYTES = 1024 * 1024
+
 /**
  * Writes a stream to `path` as a whole: until its last byte is on disk the path is what it was, and on failure or
  * abort nothing is left; what a killed run left in the folder is removed first. Each chunk is written before the next one
@@ -46,17 +49,41 @@ export async function writeStreamDurably(
   }
 }
 
-/** To the disk, and closed in any case. */
+/** To the disk, and closed in any case. While one buffer is written the other is filled. */
 async function writeAll(handle: FileHandle, source: AsyncIterable<Uint8Array>): Promise<void> {
+  let [filling, leaving] = [Buffer.allocUnsafeSlow(BUFFER_BYTES), Buffer.allocUnsafeSlow(BUFFER_BYTES)]
+  let filled = 0
+  let writing: Promise<void> = Promise.resolve()
+  const flush = async () => {
+    await writing
+    writing = writeBuffer(handle, filling.subarray(0, filled))
+    // Thrown where it is waited for.
+    writing.catch(() => {})
+    ;[filling, leaving] = [leaving, filling]
+    filled = 0
+  }
   try {
     for await (const chunk of source) {
-      for (let written = 0; written < chunk.length; ) {
-        written += (await handle.write(chunk, written)).bytesWritten
+      for (let at = 0; at < chunk.length; ) {
+        const part = chunk.subarray(at, at + BUFFER_BYTES - filled)
+        filling.set(part, filled)
+        filled += part.length
+        at += part.length
+        if (filled === BUFFER_BYTES) await flush()
       }
     }
+    await flush()
+    await writing
     await handle.sync()
   } finally {
+    await writing.catch(() => {})
     await handle.close()
+  }
+}
+
+async function writeBuffer(handle: FileHandle, bytes: Buffer): Promise<void> {
+  for (let written = 0; written < bytes.length; ) {
+    written += (await handle.write(bytes, written)).bytesWritten
   }
 }
 
