@@ -42,6 +42,9 @@ describe('the tokens of another issuer', () => {
   })
 
   it('are refused when anything about them is wrong', async () => {
+    // What is 31 s away now must still be when it is asked for.
+    vi.useFakeTimers({ toFake: ['Date'] })
+    onTestFinished(() => void vi.useRealTimers())
     const other = await openOtherIssuer(KEYCLOAK)
     const open = await openWith(other)
     const now = Math.floor(Date.now() / 1000)
