@@ -1,5 +1,5 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
-import { SqliteDialect } from 'kysely'
+import { SqliteAdapter, SqliteDialect } from 'kysely'
 import { ImgctlError } from '../../errors/error.ts'
 import { isDatabaseFull } from './failure.ts'
 
@@ -8,6 +8,19 @@ const BUSY_TIMEOUT_MS = 10_000
 /** Statements kept prepared; Kysely's SQL texts are few and repeat. */
 const MAX_PREPARED = 500
 const RETURNS_ROWS = /^\s*(?:select|with|pragma|explain|values)\b|\breturning\b/i
+
+/** An upgrade that is cut off, or finds the disk full, must leave the tables as they were: all of it is one transaction. */
+class TransactionalAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true
+  }
+}
+
+class TransactionalDialect extends SqliteDialect {
+  override createAdapter(): SqliteAdapter {
+    return new TransactionalAdapter()
+  }
+}
 
 /**
  * Kysely on `node:sqlite`: write-ahead log, and a commit that returns only when the data is on disk
@@ -20,14 +33,15 @@ export function sqliteDialect(
   const database = new DatabaseSync(file, { readOnly })
   database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA foreign_keys = ON`)
   if (!readOnly) database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
+  const textOf = (sql: string) => (sql === BEGIN && !readOnly ? BEGIN_TO_WRITE : sql)
   const prepared = new Map<string, Statement>()
-  return new SqliteDialect({
+  return new TransactionalDialect({
     database: {
       close: () => database.close(),
       prepare(sql) {
         const known = prepared.get(sql)
         if (known) return known
-        const statement = sql === ROLLBACK ? rollback(database) : adapt(sql, database.prepare(sql))
+        const statement = sql === ROLLBACK ? rollback(database) : adapt(sql, database.prepare(textOf(sql)))
         if (prepared.size >= MAX_PREPARED) prepared.clear()
         prepared.set(sql, statement)
         return statement
@@ -36,8 +50,14 @@ export function sqliteDialect(
   })
 }
 
-/** Kysely's text for it. */
+/** Kysely's texts. */
+const BEGIN = 'begin'
 const ROLLBACK = 'rollback'
+/**
+ * A transaction that reads first and then writes fails at once, whatever the timeout, when another process (`serve user`)
+ * wrote in between; one that takes its turn at the beginning waits (https://www.sqlite.org/isolation.html).
+ */
+const BEGIN_TO_WRITE = 'begin immediate'
 
 interface Statement {
   readonly reader: boolean
