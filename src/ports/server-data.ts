@@ -13,6 +13,8 @@ export type FindingCode =
   | 'KEYS_WRONG'
   | 'BLOB_MISSING'
   | 'BLOB_DAMAGED'
+  /** Its file is there and may be whole, but this process cannot read it: it belongs to another user. */
+  | 'BLOB_UNREADABLE'
   /** A manifest needs a blob or manifest that its repository does not have. */
   | 'CONTENT_MISSING'
   | 'MANIFEST_DAMAGED'
@@ -62,7 +64,7 @@ export interface ServerData {
    * As `check`, and then forgets the blobs that are missing or damaged, so that clients send them again.
    *
    * @returns what was found, and how many blobs were forgotten
-   * @throws ImgctlError CONFLICT while a server runs on the folder
+   * @throws ImgctlError CONFLICT while a server runs on the folder; FILE_NOT_FOUND when the disk of the blobs is away
    */
   repair(options: WorkOptions): Promise<CheckReport & { readonly forgotten: number }>
   /**

@@ -9,7 +9,7 @@ import { collectThroughServer } from './control.ts'
 import { createLog } from './log.ts'
 import { backUp } from './maintenance/backup.ts'
 import { checkData } from './maintenance/check.ts'
-import { forgetDamagedBlobs } from './maintenance/repair.ts'
+import { forgetDamagedBlobs, requireBlobsFolder } from './maintenance/repair.ts'
 import { openContext } from './open-context.ts'
 import { type ChosenSettings, serverSettings } from './settings.ts'
 import { DATABASE_FILE, type Db } from './store/database.ts'
@@ -50,6 +50,7 @@ export function openServerData(chosen: ChosenSettings, now: () => number = Date.
     backup: (target, options) => reading((db) => backUp(db, dataDir, resolve(target), options)),
     previewCollection: () => reading((db) => previewCollection(db, now(), now() - graceMs)),
     async repair(options) {
+      await reading(() => requireBlobsFolder(dataDir))
       return owning(async (ctx) => {
         const report = await checkData(ctx.db, dataDir, { ...options, orphansBefore: now() - graceMs })
         return { ...report, forgotten: await forgetDamagedBlobs(ctx.db, dataDir, report.findings, now()) }

@@ -1,4 +1,4 @@
-import { readdir, rm, stat, truncate } from 'node:fs/promises'
+import { lstat, mkdir, readdir, rename, rm, stat, symlink, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { blobPath } from '../../src/server/content/blob-store.ts'
@@ -109,6 +109,33 @@ test('serve check --repair: what was damaged is in error, and the next push mend
   await expect.poll(() => states(again)).toEqual(['active'])
   await again.close()
   expect((await runCli(check)).code).toBe(0)
+})
+
+test('serve check --repair loses nothing that may be whole: a file it cannot open, a disk that is not mounted', async () => {
+  const { server, dataDir, layer } = await startWithContent()
+  await expect.poll(() => states(server)).toEqual(['active'])
+  await server.close()
+  const repair = ['serve', 'check', '--repair', '--data', dataDir]
+  const path = blobPath(dataDir, layer)
+  await rename(path, `${path}.mine`)
+  // As root, who may read all files, the tests need another one that cannot be opened.
+  await symlink(path, path)
+  const unreadable = await runCli(repair)
+  expect([unreadable.code, unreadable.out]).toEqual([
+    5,
+    `BLOB_UNREADABLE\t${layer}\tits file cannot be read: ELOOP\n`,
+  ])
+  expect((await lstat(path)).isSymbolicLink()).toBe(true)
+  await rename(`${path}.mine`, path)
+
+  const blobs = join(dataDir, 'blobs')
+  await rename(blobs, `${blobs}.mounted`)
+  await mkdir(blobs)
+  const away = await runCli(repair)
+  expect([away.code, away.err]).toEqual([3, expect.stringContaining('hint: mount its disk')])
+  await rm(blobs, { recursive: true })
+  await rename(`${blobs}.mounted`, blobs)
+  expect((await runCli(['serve', 'check', '--data', dataDir])).code).toBe(0)
 })
 
 /** `active`, `error BLOB_MISSING`: one per image. */

@@ -93,9 +93,10 @@ async function problemOfBlob(
   } catch (error) {
     signal.throwIfAborted()
     if (isMissingFile(error)) return { code: 'BLOB_MISSING', problem: 'its file is not there' }
-    const { code } = error as NodeJS.ErrnoException
-    // EIO is what a dying disk answers.
-    return { code: 'BLOB_DAMAGED', problem: `its file cannot be read: ${code ?? 'unknown error'}` }
+    const { code = 'unknown error' } = error as NodeJS.ErrnoException
+    const problem = `its file cannot be read: ${code}`
+    // EIO is what a dying disk answers. What another owner or a process at its limits keeps from us may be whole.
+    return { code: code === 'EIO' ? 'BLOB_DAMAGED' : 'BLOB_UNREADABLE', problem }
   }
 }
 

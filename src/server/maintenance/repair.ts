@@ -1,10 +1,27 @@
-import { rm } from 'node:fs/promises'
+import { access, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { sql } from 'kysely'
+import { ImgctlError } from '../../errors/error.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { Finding } from '../../ports/server-data.ts'
-import { blobPath } from '../content/blob-store.ts'
+import { BLOBS_FOLDER, blobPath } from '../content/blob-store.ts'
 import { type ImageAt, transition } from '../images/states.ts'
 import type { Db, Trx } from '../store/database.ts'
+
+/**
+ * A disk that is not mounted must not mean that every blob on it is lost: each start of a server makes this folder.
+ *
+ * @throws ImgctlError FILE_NOT_FOUND
+ */
+export async function requireBlobsFolder(dataDir: string): Promise<void> {
+  const folder = join(dataDir, BLOBS_FOLDER, 'sha256')
+  await access(folder).catch((cause: unknown) => {
+    throw new ImgctlError('FILE_NOT_FOUND', `the folder of the blobs is not there: ${folder}`, {
+      hint: 'mount its disk; only if every blob is lost for good, make the folder and repair again',
+      cause,
+    })
+  })
+}
 
 /**
  * Forgets the blobs that a check found missing or damaged. As long as the server says that it has them no client

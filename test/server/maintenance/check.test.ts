@@ -1,4 +1,4 @@
-import { readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises'
+import { readFile, rename, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Finding, FindingCode } from '../../../src/ports/server-data.ts'
@@ -63,6 +63,16 @@ const DAMAGES: readonly [string, (store: Store) => Promise<unknown>, FindingCode
     },
     ['BLOB_DAMAGED'],
     /hashes to sha256:/,
+  ],
+  [
+    'a blob file is there and cannot be opened',
+    async ({ dataDir, layer }) => {
+      const path = blobPath(dataDir, layer as never)
+      await rename(path, `${path}.away`)
+      await symlink(path, path)
+    },
+    ['BLOB_UNREADABLE'],
+    /cannot be read: ELOOP/,
   ],
   [
     'a link is gone',
