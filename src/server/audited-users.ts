@@ -1,4 +1,5 @@
-import type { ServerUsers } from '../ports/server-users.ts'
+import type { ServerUsers, UserRecord } from '../ports/server-users.ts'
+import { pickUser } from './identity/users.ts'
 
 /**
  * Writes down one change that the operator made.
@@ -7,55 +8,52 @@ import type { ServerUsers } from '../ports/server-users.ts'
  */
 export type NoteChange = (action: string, target: string, organizations: readonly string[]) => Promise<void>
 
-/** The same users; what changes them is in the audit log of each organization that it concerns. */
+/**
+ * The same users; what changes them is in the audit log of each organization that it concerns, under their user name
+ * however the operator called them.
+ */
 export function auditedUsers(users: ServerUsers, note: NoteChange): ServerUsers {
-  const organizationsOf = async (user: string): Promise<string[]> => {
-    const found = (await users.list()).filter(({ login, id, email, name }) =>
-      [login, id, email, name].includes(user),
-    )
-    return found.flatMap(({ memberships }) => memberships.map(({ organization }) => organization))
-  }
+  const find = async (text: string) => pickUser(await users.list(), text)
   return {
     ...users,
     async add(user) {
       const link = await users.add(user)
-      await note('user.add', user.login, user.permissions.length > 0 ? [user.organization] : [])
+      await note('user.add', link.user, user.permissions.length > 0 ? [user.organization] : [])
       return link
     },
-    async setupLink(user) {
-      const link = await users.setupLink(user)
-      await note('user.setup-link', user, await organizationsOf(user))
+    async setupLink(text) {
+      const link = await users.setupLink(text)
+      await note('user.setup-link', link.user, organizationsOf(await find(text)))
       return link
     },
-    async setPassword(user, password) {
-      await users.setPassword(user, password)
-      await note('user.set-password', user, await organizationsOf(user))
+    async setPassword(text, password) {
+      await users.setPassword(text, password)
+      const user = await find(text)
+      await note('user.set-password', nameOf(user), organizationsOf(user))
     },
-    async grant(user, organization, permissions) {
-      await users.grant(user, organization, permissions)
-      await note('user.grant', `${user}: ${permissions.join(', ')}`, [organization])
+    async grant(text, organization, permissions) {
+      await users.grant(text, organization, permissions)
+      await note('user.grant', `${nameOf(await find(text))}: ${permissions.join(', ')}`, [organization])
     },
-    async revoke(user, organization) {
-      await users.revoke(user, organization)
-      await note('user.revoke', user, [organization])
+    async revoke(text, organization) {
+      await users.revoke(text, organization)
+      await note('user.revoke', nameOf(await find(text)), [organization])
     },
-    async createKey(user, key) {
-      const made = await users.createKey(user, key)
-      const organizations = key.organization === undefined ? await organizationsOf(user) : [key.organization]
-      await note('api-key.create', `${made.name} of ${user}`, organizations)
+    async createKey(text, key) {
+      const made = await users.createKey(text, key)
+      const user = await find(text)
+      const organizations = key.organization === undefined ? organizationsOf(user) : [key.organization]
+      await note('api-key.create', `${made.name} of ${nameOf(user)}`, organizations)
       return made
     },
-    async setEnabled(user, enabled) {
-      await users.setEnabled(user, enabled)
-      await note(enabled ? 'user.enable' : 'user.disable', user, await organizationsOf(user))
+    async setEnabled(text, enabled) {
+      await users.setEnabled(text, enabled)
+      const user = await find(text)
+      await note(enabled ? 'user.enable' : 'user.disable', nameOf(user), organizationsOf(user))
     },
-    async remove(user) {
-      const removed = await users.remove(user)
-      await note(
-        'user.remove',
-        user,
-        removed.memberships.map(({ organization }) => organization),
-      )
+    async remove(text) {
+      const removed = await users.remove(text)
+      await note('user.remove', nameOf(removed), organizationsOf(removed))
       return removed
     },
     async addOrganization(slug, name) {
@@ -64,4 +62,13 @@ export function auditedUsers(users: ServerUsers, note: NoteChange): ServerUsers 
       return made
     },
   }
+}
+
+/** Who logs in at another issuer has no user name here, and a name that others may have too. */
+function nameOf({ login, id }: UserRecord): string {
+  return login ?? id
+}
+
+function organizationsOf({ memberships }: UserRecord): string[] {
+  return memberships.map(({ organization }) => organization)
 }

@@ -66,3 +66,21 @@ test('what fails is not in it', async () => {
   await expect(users.remove('nobody')).rejects.toMatchObject({ code: 'NOT_FOUND' })
   expect(await audit()).toEqual(before)
 })
+
+test('however the operator calls a user, the entry is in their organization and names them', async () => {
+  const users = openServerUsers({ dataDir })
+  const eve = { login: 'Eve@Example.com', name: 'Eve E.', email: undefined, organization: 'default' }
+  await users.add({ ...eve, permissions: ['read:images'] })
+  const before = (await audit()).length
+  await users.setupLink('EVE@example.com')
+  await users.setPassword('Eve E.', 'a long new password')
+  await users.createKey(' eve@example.com', { name: 'k', organization: undefined, permissions: [] })
+  await users.setEnabled('EVE@EXAMPLE.COM', false)
+  const entries = (await audit()).slice(0, -before).reverse()
+  expect(entries.map(({ action, target }) => [action, target])).toEqual([
+    ['user.setup-link', 'eve@example.com'],
+    ['user.set-password', 'eve@example.com'],
+    ['api-key.create', 'k of eve@example.com'],
+    ['user.disable', 'eve@example.com'],
+  ])
+})

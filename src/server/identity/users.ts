@@ -42,7 +42,11 @@ export async function listUsers(db: Db): Promise<UserRecord[]> {
  * @throws ImgctlError NOT_FOUND; CONFLICT when several have it
  */
 export async function findUser(db: Db, text: string): Promise<UserRecord> {
-  const users = await listUsers(db)
+  return pickUser(await listUsers(db), text)
+}
+
+/** As findUser, of users that are known. */
+export function pickUser(users: readonly UserRecord[], text: string): UserRecord {
   const exact = users.find(({ login, id }) => id === text || login === normalizeLogin(text))
   if (exact) return exact
   const named = users.filter(({ name, email }) => name === text || email === text)
