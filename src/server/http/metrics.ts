@@ -1,6 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { FastifyInstance } from 'fastify'
 import type { ServerContext } from '../context.ts'
+import { keptFor } from './kept.ts'
 import { CONTENT_TYPE, type Family, family, formatFamily } from './metric-family.ts'
 import { RequestMetrics } from './request-metrics.ts'
 import { storeFamilies } from './store-metrics.ts'
@@ -11,10 +12,13 @@ const NS_PER_SECOND = 1e9
 const US_PER_SECOND = 1e6
 /** How often the event loop is looked at, milliseconds: what is late by less is no lag. */
 const LOOP_RESOLUTION_MS = 20
+/** Anyone may ask, and the sums look at each image and blob: who asks at the same time shares them. */
+const KEEP_MS = 1_000
 
 /** Serves `GET /metrics`: totals of the whole server, nothing of any one organization. docs/server.md lists them. */
 export function serveMetrics(app: FastifyInstance, ctx: ServerContext): void {
   const requests = new RequestMetrics(app)
+  const storeNow = keptFor(KEEP_MS, () => storeFamilies(ctx))
   const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS })
   loop.enable()
   app.addHook('onClose', async () => {
@@ -31,7 +35,7 @@ export function serveMetrics(app: FastifyInstance, ctx: ServerContext): void {
       ]),
       ...requests.families(),
       family('imgctl_uploads_total', 'counter', 'Blobs received or mounted.', uploads),
-      ...(await storeFamilies(ctx)),
+      ...(await storeNow()),
       ...processFamilies(loop.percentile(99), loop.max),
     ]
     // Each scrape sees the time since the one before.

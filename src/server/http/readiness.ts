@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { sql } from 'kysely'
 import type { ServerContext } from '../context.ts'
 import { isDiskFull } from './error-reply.ts'
+import { keptFor } from './kept.ts'
 
 /** What a probe writes, and removes again. */
 const PROBE_FILE = 'ready.probe'
@@ -26,12 +27,7 @@ type Ctx = Pick<ServerContext, 'db' | 'settings' | 'log'>
  * @param touch makes a file and removes it again
  */
 export function readinessProbe(ctx: Ctx, touch = makeAndRemove): () => Promise<Readiness> {
-  let last: { readonly at: number; readonly found: Promise<Readiness> } | undefined
-  return () => {
-    const at = performance.now()
-    if (!last || at - last.at > KEEP_MS) last = { at, found: probe(ctx, touch) }
-    return last.found
-  }
+  return keptFor(KEEP_MS, () => probe(ctx, touch))
 }
 
 async function probe({ db, settings, log }: Ctx, touch: typeof makeAndRemove): Promise<Readiness> {

@@ -1,18 +1,27 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { StatementSync } from 'node:sqlite'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { cleanUp } from '../../../src/server/content/janitor.ts'
 import { countFetch } from '../../../src/server/store/totals.ts'
 import { openWorld, type World } from '../isolation/world.ts'
 
 const DOCUMENT = join(import.meta.dirname, '../../../docs/server.md')
 let world: World
+let clock = 0
 beforeAll(async () => {
   world = await openWorld()
+  const now = performance.now.bind(performance)
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + clock)
 })
-afterAll(() => world.close())
+afterAll(async () => {
+  vi.restoreAllMocks()
+  await world.close()
+})
 
+/** Of this moment: what was asked for up to a second ago is not asked for again. */
 async function metrics(): Promise<string> {
+  clock += 1_001
   return (await world.call('GET', '/metrics', { key: null })).text
 }
 
@@ -66,6 +75,16 @@ describe('requests', () => {
     expect((await value('imgctl_http_sent_bytes_total')) - sent).toBeGreaterThan(100_000)
     expect(await value('imgctl_http_requests_in_flight')).toBe(1)
   })
+})
+
+test('who asks at the same time as others makes no work for the database', async () => {
+  await metrics()
+  const statements = vi.spyOn(StatementSync.prototype, 'all')
+  const scrapes = Array.from({ length: 20 }, () => world.call('GET', '/metrics', { key: null }))
+  for (const scrape of scrapes) expect((await scrape).text).toContain('imgctl_images{state="active"}')
+  expect(statements).not.toHaveBeenCalled()
+  await metrics()
+  expect(statements).toHaveBeenCalled()
 })
 
 test('what is stored, what waits and what was done', async () => {
