@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { ImgctlError } from '../errors/error.ts'
 import type { NewKey, ServerUsers, SetupLink, UserRecord } from '../ports/server-users.ts'
 import { auditedUsers, type NoteChange } from './audited-users.ts'
+import { openReserve } from './content/reserve.ts'
 import { createAccount, setPassword } from './identity/accounts.ts'
 import { createApiKey } from './identity/api-keys.ts'
 import { recordOperatorChange } from './identity/audit-log.ts'
@@ -25,8 +26,9 @@ export function openServerUsers(chosen: ChosenSettings, now: () => number = Date
   const { dataDir, limits } = serverSettings(chosen)
   const using = async <T>(action: (db: Db) => Promise<T>): Promise<T> => {
     const db = await openExisting(join(dataDir, DATABASE_FILE))
+    const reserve = await openReserve(dataDir)
     try {
-      return await action(db)
+      return await reserve.use(() => action(db))
     } finally {
       await db.destroy()
     }

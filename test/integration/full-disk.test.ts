@@ -8,6 +8,8 @@ import { openServerData } from '../../src/server/data.ts'
 import { createLog } from '../../src/server/log.ts'
 import { serverSettings } from '../../src/server/settings.ts'
 import { type RunningServer, startServer } from '../../src/server/start.ts'
+import { openServerUsers } from '../../src/server/users.ts'
+import { openIssuer } from '../server/issuer/open-issuer.ts'
 import { basic, Client } from '../server/registry-context.ts'
 
 const MIB = 1024 * 1024
@@ -131,3 +133,56 @@ test.runIf(canMount)(
     expect((await call('GET', `/v2/default/app/manifests/${tag}`)).status).toBe(200)
   },
 )
+
+test.runIf(canMount)('who is logged in stays so on a full disk, and can log out', async () => {
+  await server.close()
+  const open = await openIssuer({ graceMs: 0 }, dataDir)
+  server = open.server
+  await open.addUser('alice', ['read:images', 'write:images', 'delete:images'])
+  const { refresh_token: first } = await open.logIn('alice')
+  key = (await open.refresh(first)).body.access_token
+  await server.context.reserve.refill()
+  const [tag] = await fill()
+  const { status, body } = await open.refresh(first)
+  expect(status).toBe(200)
+  key = body.access_token
+  expect((await call('DELETE', `/api/images/app:${tag}`)).status).toBe(200)
+  await takeTheRest()
+  const token = new URLSearchParams({ token: body.refresh_token, client_id: 'imgctl' })
+  expect((await fetch(`${open.issuer}/revoke`, { method: 'POST', body: token })).status).toBe(200)
+  expect((await call('GET', '/api/images')).status).toBe(401)
+})
+
+test.runIf(canMount)('who must lose access loses it on a full disk, and the audit log has it', async () => {
+  const create = (name: string) =>
+    fetch(`${server.url}/api/api-keys`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ name, permissions: ['read:images'] }),
+    }).then((answer) => answer.json() as Promise<{ value: string }>)
+  const leaked = await create('leaked')
+  const registry = { name: 'r', url: 'r.test', username: 'u', password: 'p' }
+  const added = await fetch(`${server.url}/api/docker-registry`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify(registry),
+  })
+  const { id } = (await added.json()) as { id: string }
+  await fill()
+  expect((await call('DELETE', '/api/api-keys/leaked')).status).toBe(204)
+  await takeTheRest()
+  expect((await call('DELETE', `/api/docker-registry/${id}`)).status).toBe(204)
+  await takeTheRest()
+  await openServerUsers({ dataDir }).setEnabled('administrator', false)
+  const answer = await fetch(`${server.url}/api/images`, {
+    headers: { authorization: `Bearer ${leaked.value}` },
+  })
+  expect(answer.status).toBe(401)
+  expect((await call('GET', '/api/images')).status).toBe(401)
+  const entries = await server.context.db.selectFrom('audit_log').select('action').execute()
+  expect(entries.map(({ action }) => action).slice(-3)).toEqual([
+    'api-key.revoke',
+    'registry.delete',
+    'user.disable',
+  ])
+})

@@ -41,7 +41,7 @@ export function apiKeyRoutes(ctx: ServerContext): FastifyPluginAsyncTypebox {
       '/api-keys/:name',
       { schema: { summary: 'Revoke an API key', params: ByName, response: { 204: Type.Null() } } },
       async (request, reply) => {
-        await revokeApiKey(ctx, principalOf(request), request.params.name)
+        await ctx.reserve.use(() => revokeApiKey(ctx, principalOf(request), request.params.name))
         return reply.code(204).send(null)
       },
     )

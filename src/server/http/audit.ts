@@ -42,7 +42,9 @@ export function auditChanges(app: FastifyInstance, ctx: ServerContext): void {
     try {
       const change = changeOf(request, reply)
       const { id: requestId, ip: address, principal = null } = request
-      if (change) await recordAudit(ctx, { principal, ...change, requestId, address })
+      if (!change) return
+      const record = { principal, ...change, requestId, address }
+      await ctx.reserve.use(() => recordAudit(ctx, record))
     } catch (error) {
       // The change is made: to answer otherwise would be wrong.
       request.log.error({ err: error }, 'the audit log cannot be written')

@@ -103,7 +103,7 @@ export function dockerRegistryRoutes(ctx: ServerContext): FastifyPluginAsyncType
         schema: { summary: 'Remove a registry', params: ById, response: { 204: Type.Null() } },
       },
       async (request, reply) => {
-        await deleteRegistry(ctx, principalOf(request), request.params.id)
+        await ctx.reserve.use(() => deleteRegistry(ctx, principalOf(request), request.params.id))
         return reply.code(204).send(null)
       },
     )

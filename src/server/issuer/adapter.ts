@@ -3,7 +3,7 @@ import type { ServerContext } from '../context.ts'
 import { hashRecordId } from '../identity/grants.ts'
 import type { IssuerRecordTable } from '../store/schema.ts'
 
-type Ctx = Pick<ServerContext, 'db' | 'keys' | 'now'>
+type Ctx = Pick<ServerContext, 'db' | 'keys' | 'now' | 'reserve'>
 
 /**
  * A refresh token that was used may be used again for so long: of 20 processes with the same one all get an
@@ -30,7 +30,7 @@ class DatabaseAdapter implements Adapter {
   }
 
   async upsert(id: string, payload: AdapterPayload, expiresIn?: number): Promise<void> {
-    const { db, keys, now } = this.#ctx
+    const { db, keys, now, reserve } = this.#ctx
     const row = {
       sealed: keys.seal(JSON.stringify(payload)),
       grantId: this.#model === 'Grant' ? hashRecordId(id) : hashed(payload.grantId),
@@ -39,11 +39,14 @@ class DatabaseAdapter implements Adapter {
       accountId: payload.accountId ?? null,
       expiresAt: expiresIn ? now() + expiresIn * MS_PER_SECOND : null,
     }
-    await db
-      .insertInto('issuer_records')
-      .values({ model: this.#model, id: hashRecordId(id), consumedAt: null, ...row })
-      .onConflict((conflict) => conflict.columns(['model', 'id']).doUpdateSet(row))
-      .execute()
+    const write = () =>
+      db
+        .insertInto('issuer_records')
+        .values({ model: this.#model, id: hashRecordId(id), consumedAt: null, ...row })
+        .onConflict((conflict) => conflict.columns(['model', 'id']).doUpdateSet(row))
+        .execute()
+    // Who is logged in can go on to delete things. What anyone can make come must not use up the reserve.
+    await (this.#model === REFRESH_TOKEN ? reserve.use(write) : write())
   }
 
   async find(id: string): Promise<AdapterPayload | undefined> {
@@ -60,29 +63,35 @@ class DatabaseAdapter implements Adapter {
 
   /** The first use counts: later ones within the grace do not prolong it. */
   async consume(id: string): Promise<void> {
-    await this.#ctx.db
-      .updateTable('issuer_records')
-      .set({ consumedAt: this.#ctx.now() })
-      .where('model', '=', this.#model)
-      .where('id', '=', hashRecordId(id))
-      .where('consumedAt', 'is', null)
-      .execute()
+    const { db, now, reserve } = this.#ctx
+    await reserve.use(() =>
+      db
+        .updateTable('issuer_records')
+        .set({ consumedAt: now() })
+        .where('model', '=', this.#model)
+        .where('id', '=', hashRecordId(id))
+        .where('consumedAt', 'is', null)
+        .execute(),
+    )
   }
 
   async destroy(id: string): Promise<void> {
-    await this.#ctx.db
-      .deleteFrom('issuer_records')
-      .where('model', '=', this.#model)
-      .where('id', '=', hashRecordId(id))
-      .execute()
+    await this.#remove('id', id)
   }
 
   async revokeByGrantId(grantId: string): Promise<void> {
-    await this.#ctx.db
-      .deleteFrom('issuer_records')
-      .where('model', '=', this.#model)
-      .where('grantId', '=', hashRecordId(grantId))
-      .execute()
+    await this.#remove('grantId', grantId)
+  }
+
+  async #remove(column: 'id' | 'grantId', value: string): Promise<void> {
+    const { db, reserve } = this.#ctx
+    await reserve.use(() =>
+      db
+        .deleteFrom('issuer_records')
+        .where('model', '=', this.#model)
+        .where(column, '=', hashRecordId(value))
+        .execute(),
+    )
   }
 
   #rows() {

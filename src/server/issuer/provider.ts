@@ -36,7 +36,7 @@ const CALLBACK = 'http://127.0.0.1/callback'
 const USER_CODE = { charset: 'base-20', mask: '****-****' } as const
 const SCOPES = ['openid', 'offline_access', 'profile', 'email']
 
-type Ctx = Pick<ServerContext, 'db' | 'keys' | 'now' | 'log' | 'settings'>
+type Ctx = Pick<ServerContext, 'db' | 'keys' | 'now' | 'log' | 'settings' | 'reserve'>
 
 /** The issuer with today's keys. All that it remembers is in the database, so that it can be made again at any time. */
 export function createProvider(ctx: Ctx, facts: IssuerFacts, keys: SigningKeys): Provider {
