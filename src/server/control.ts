@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { chmod, rm } from 'node:fs/promises'
 import { createServer, request, type Server } from 'node:http'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
@@ -6,8 +6,9 @@ import type { Logger } from 'pino'
 import { ImgctlError } from '../errors/error.ts'
 import type { CollectReport } from '../ports/server-data.ts'
 
-/** In the data folder, which only the server's user may enter: who can open it may do what the operator may. */
+/** Who can open it may do what the operator may: only the server's user, also in a folder that others may enter. */
 const SOCKET_FILE = 'control.sock'
+const PRIVATE_FILE = 0o600
 /** `sun_path` has 108 bytes on Linux, 104 on macOS, its last for the end: unix(7). */
 const MAX_SOCKET_PATH = 103
 const COLLECT = '/collect'
@@ -45,6 +46,7 @@ export async function listenForControl(
     }
   })
   await opened(server, path)
+  await chmod(path, PRIVATE_FILE)
   return {
     close: () =>
       new Promise((done) => {

@@ -54,6 +54,20 @@ function failsWith(code: ErrorCode, text = '') {
   return (error: unknown) => isCode(error, code) && error.message.includes(text)
 }
 
+it.skipIf(process.platform === 'win32')(
+  'lets nobody else give orders, whatever the umask and the folder',
+  async () => {
+    await mkdir(dataDir, { mode: 0o777 })
+    const before = process.umask(0)
+    try {
+      await start()
+    } finally {
+      process.umask(before)
+    }
+    expect((await stat(join(dataDir, 'control.sock'))).mode & 0o077).toBe(0)
+  },
+)
+
 describe('the first start', () => {
   it('makes a private folder and a key that may do everything', async () => {
     const server = await start()
