@@ -95,14 +95,13 @@ export async function removeOldAudit(
     .deleteFrom('audit_log')
     .where('at', '<', now() - KEPT_MS)
     .execute()
-  const newest = await db
-    .selectFrom('audit_log')
-    .select('id')
-    .orderBy('id', 'desc')
-    .offset(kept)
-    .limit(1)
-    .executeTakeFirst()
-  if (newest) await db.deleteFrom('audit_log').where('id', '<=', newest.id).execute()
+  // Ids are given one after the other: to count the entries would mean to read all of them.
+  await db
+    .deleteFrom('audit_log')
+    .where('id', '<=', ({ selectFrom }) =>
+      selectFrom('audit_log').select(({ eb, fn }) => eb(fn.max('id'), '-', kept).as('last')),
+    )
+    .execute()
 }
 
 function toEntry(row: Omit<AuditLogTable, 'id'> & { id: number }): AuditEntry {
