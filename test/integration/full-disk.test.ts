@@ -134,6 +134,19 @@ test.runIf(canMount)(
   },
 )
 
+test.runIf(canMount)(
+  'a disk that takes no more files fails nothing that only wants its reserve back',
+  async () => {
+    const reserve = join(dataDir, 'reserve')
+    await rm(reserve, { recursive: true })
+    await mkdir(reserve)
+    const { files, ffree } = await statfs(dataDir)
+    execFileSync('mount', ['-o', `remount,nr_inodes=${files - ffree}`, join(folder, 'disk')])
+    await server.context.reserve.refill()
+    expect(await readdir(reserve)).toEqual([])
+  },
+)
+
 test.runIf(canMount)('who is logged in stays so on a full disk, and can log out', async () => {
   await server.close()
   const open = await openIssuer({ graceMs: 0 }, dataDir)

@@ -64,7 +64,8 @@ async function fill(folder: string): Promise<void> {
 
 /** @returns false when there is no space for it */
 async function addPiece(path: string): Promise<boolean> {
-  const handle = await open(path, 'wx', 0o600)
+  const handle = await open(path, 'wx', 0o600).catch(ignoreFullDisk)
+  if (!handle) return false
   try {
     // A file system that compresses would keep zeros in no space.
     await handle.writeFile(randomBytes(PIECE_BYTES))
