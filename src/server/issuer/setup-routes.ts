@@ -25,6 +25,8 @@ export function setupRoutes(scope: FastifyInstance, issuer: Issuer): void {
     keepToken(reply, token, issuer.facts)
     return reply.redirect(PATH, 303)
   })
+  // What a chat or a person made of the link: its token must not get into the log either.
+  scope.all('/setup/*', { config: { secretPath: true } }, async (_request, reply) => gone(reply))
   scope.get('/setup', async (request, reply) => {
     const token = readCookie(request, COOKIE) ?? ''
     const account = await accountOfSetupToken(ctx, token)

@@ -70,3 +70,21 @@ it('shows nothing for a made-up link', async () => {
     expect(page.text).not.toContain('<script')
   }
 })
+
+it('keeps the token out of the log, whatever became of the link on its way', async () => {
+  const open = await openIssuer()
+  const link = open.server.setupLink!
+  for (const [method, url] of [
+    ['GET', `${link}/`],
+    ['GET', `${link}/more`],
+    ['POST', link],
+    ['DELETE', link],
+  ] as const) {
+    const answer = await fetch(url, { method })
+    expect([method, answer.status]).toEqual([method, 410])
+    expect(await answer.text()).toContain('This link does not work')
+  }
+  expect(open.logText()).toContain('/oidc/setup/*')
+  expect(open.logText()).not.toContain(link.split('/').at(-1))
+  expect((await new Browser().get(link)).status).toBe(200)
+})
