@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { ImgctlError, isCode } from '../../errors/error.ts'
-import type { Digest, DigestAlgorithm } from '../../oci/digest.ts'
+import { type Digest, type DigestAlgorithm, digestAlgorithm } from '../../oci/digest.ts'
 import { removeBlobs } from '../content/collect.ts'
 import { linkBlob } from '../content/links.ts'
 import { ensureRepository } from '../content/repositories.ts'
@@ -30,7 +30,7 @@ export async function startUpload(call: Call) {
   }
   const wanted = query.get('digest')
   const digest = wanted === null ? undefined : requireDigest(wanted)
-  const id = await createUpload(call, digest ? digestAlgorithmOf(digest) : requestedAlgorithm(query))
+  const id = await createUpload(call, digest ? digestAlgorithm(digest) : requestedAlgorithm(query))
   if (digest === undefined) {
     return reply
       .code(202)
@@ -213,10 +213,6 @@ function requestedAlgorithm(query: URLSearchParams): DigestAlgorithm {
   const algorithm = query.get('digest-algorithm') ?? 'sha256'
   if (algorithm === 'sha256' || algorithm === 'sha512') return algorithm
   throw new RegistryError(400, 'DIGEST_INVALID', 'the digest algorithm is sha256 or sha512')
-}
-
-function digestAlgorithmOf(digest: Digest): DigestAlgorithm {
-  return digest.startsWith('sha512:') ? 'sha512' : 'sha256'
 }
 
 function uploadHeaders(call: Call, id: string, size: number): Record<string, string> {

@@ -140,7 +140,7 @@ export interface RegistryTable {
   host: string
   secure: number
   username: string
-  /** Encrypted with the server's key file; see identity/sealed.ts. */
+  /** Encrypted with the server's key file; see identity/keys.ts. */
   sealedPassword: string
   project: string
   isDefault: number
