@@ -5,7 +5,7 @@ import { auditedUsers, type NoteChange } from './audited-users.ts'
 import { openReserve } from './content/reserve.ts'
 import { createAccount, setPassword } from './identity/accounts.ts'
 import { createApiKey } from './identity/api-keys.ts'
-import { recordOperatorChange } from './identity/audit-log.ts'
+import { recordUserlessChange } from './identity/audit-log.ts'
 import { removeMembership, setMembership } from './identity/memberships.ts'
 import { createOrganization, listOrganizations } from './identity/organizations.ts'
 import { principalOfMember } from './identity/principal.ts'
@@ -34,7 +34,7 @@ export function openServerUsers(chosen: ChosenSettings, now: () => number = Date
     }
   }
   const note: NoteChange = (action, target, organizations) =>
-    using((db) => recordOperatorChange({ db, now }, { action, target, organizations }))
+    using((db) => recordUserlessChange({ db, now }, { by: 'operator', action, target, organizations }))
   const users: ServerUsers = {
     list: () => using(listUsers),
     add: ({ organization, permissions, ...user }) =>

@@ -143,6 +143,20 @@ test('permissions and disabling count from the next request on', async () => {
   ])
 })
 
+test('who removes a user of another issuer hears that their next login makes them anew', async () => {
+  const { user, server } = await start()
+  const { db } = server.context
+  const row = { id: 'u-1', name: 'Alice', email: null, createdAt: 1, disabledAt: null }
+  await db.insertInto('users').values(row).execute()
+  await db
+    .insertInto('identities')
+    .values({ issuer: 'https://id.test', subject: 's', userId: 'u-1' })
+    .execute()
+  const { code, err } = await user('remove', 'u-1', '--yes')
+  expect(code).toBe(0)
+  expect(err).toMatch(/next login at https:\/\/id.test .*serve user disable/)
+})
+
 test('a removed user leaves nothing that works', async () => {
   const { user, me, server } = await start()
   await user('add', 'bob')

@@ -36,24 +36,30 @@ export async function recordAudit(
     .execute()
 }
 
-/** Who has the data folder: nobody that the server knows. */
-const OPERATOR = 'operator'
+export interface UserlessChange {
+  /** `operator`: who has the data folder. `issuer`: by what the settings say of its users. */
+  readonly by: 'operator' | 'issuer'
+  readonly action: string
+  readonly target: string
+  /** Slugs. */
+  readonly organizations: readonly string[]
+}
+
 /** There was no request. */
 const LOCAL = 'local'
 
-/** A change that was made at the data folder: an entry in each organization that it concerns. */
-export async function recordOperatorChange(
+/** A change that no user of the server made: an entry in each organization that it concerns. */
+export async function recordUserlessChange(
   { db, now }: Pick<ServerContext, 'db' | 'now'>,
-  change: { readonly action: string; readonly target: string; readonly organizations: readonly string[] },
+  { by, action, target, organizations }: UserlessChange,
 ): Promise<void> {
-  const { action, target, organizations } = change
   const known = await db
     .selectFrom('organizations')
     .select('id')
     .where('slug', 'in', [...organizations])
     .execute()
   const ids = known.length > 0 ? known.map(({ id }) => id) : [null]
-  const who = { userId: null, userName: OPERATOR, keyId: null, keyName: null }
+  const who = { userId: null, userName: by, keyId: null, keyName: null }
   const entries = ids.map((organizationId) => ({
     ...{ at: now(), organizationId, ...who, action, target },
     ...{ requestId: randomUUID(), address: LOCAL },

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { PERMISSIONS, type Permission } from '../../contract/identity.ts'
 import type { ExternalIssuerSettings, ServerContext } from '../context.ts'
 import type { Db, Trx } from '../store/database.ts'
+import { recordUserlessChange } from './audit-log.ts'
 
 type Ctx = Pick<ServerContext, 'db' | 'now' | 'log'>
 
@@ -63,9 +64,9 @@ async function provision(
     .execute()
   const permissions = firstPermissions(settings, claims.sub, email)
   if (permissions.length > 0) {
-    const { id } = await trx
+    const { id, slug } = await trx
       .selectFrom('organizations')
-      .select('id')
+      .select(['id', 'slug'])
       .orderBy('createdAt')
       .limit(1)
       .executeTakeFirstOrThrow()
@@ -73,6 +74,11 @@ async function provision(
       .insertInto('memberships')
       .values({ organizationId: id, userId, permissionsJson: JSON.stringify(permissions) })
       .execute()
+    const target = `${userId}: ${permissions.join(', ')}`
+    await recordUserlessChange(
+      { db: trx, now },
+      { by: 'issuer', action: 'user.add', target, organizations: [slug] },
+    )
   }
   log.info({ user: userId, permissions }, 'first login of a user')
   return userId

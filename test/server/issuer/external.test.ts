@@ -133,6 +133,13 @@ describe('a user of another issuer', () => {
       { login: null, name: 'Alice', email: 'a@example.com', state: 'active' },
       { login: null, name: 'Alice', email: 'a@example.com', state: 'active' },
     ])
+    // That they were let in is in the audit log, as when the operator does it.
+    const entries = await open.server.context.db.selectFrom('audit_log').selectAll().execute()
+    const added = users.slice(-2).map(({ id }) => `user.add issuer ${id}: read:images`)
+    expect(entries.map(({ action, userName, target }) => `${action} ${userName} ${target}`).sort()).toEqual(
+      added.sort(),
+    )
+    expect(entries.every(({ organizationId }) => organizationId !== null)).toBe(true)
   })
 
   it('may do nothing until somebody lets them in, by default', async () => {

@@ -6,7 +6,8 @@ import { user } from '../../options/user.ts'
 
 export default defineCommand({
   description: `Removes a user with their API keys and logins; what they push stops with its next request. Images stay: they
-are the organization's. Asks first, unless --yes is given.`,
+are the organization's. Asks first, unless --yes is given. Who logs in at another issuer is made anew at their next
+login: to keep them out, disable them.`,
   arguments: { user },
   options: { data, yes: flag('-y, --yes', 'do not ask') },
   examples: ['imgctl serve user remove bob', 'imgctl serve user remove bob --yes'],
@@ -16,8 +17,12 @@ are the organization's. Asks first, unless --yes is given.`,
       streams.stderr.write('Nothing was removed\n')
       return
     }
-    const { apiKeys } = await users.remove(args.user)
+    const { apiKeys, issuer } = await users.remove(args.user)
     const keys = apiKeys === 1 ? '1 API key' : `${apiKeys} API keys`
     streams.stderr.write(`Removed ${args.user} and ${keys}\n`)
+    if (issuer === null) return
+    streams.stderr.write(
+      `Their next login at ${issuer} lets them in anew: imgctl serve user disable keeps them out\n`,
+    )
   },
 })
