@@ -7,6 +7,8 @@ import { type Digest, digestBytes, digestHex } from '../oci/digest.ts'
 const MAX_DOCUMENT_BYTES = 1024 * 1024
 /** Two for each of the images that one person pushes in a good while. */
 const MAX_DOCUMENTS = 1_000
+/** What a document's file is called, and what is written becomes one. Whatever else is in the folder is not ours. */
+const NAME = /^(?:[0-9a-f]{64,128}\.json|\.[0-9a-f]{64,128}\.json\.[0-9a-f-]{36}\.tmp)$/
 
 export interface DocumentFile {
   readonly path: string
@@ -44,11 +46,13 @@ export class Documents {
   async list(): Promise<DocumentFile[]> {
     const names = await readdir(this.#folder).catch(() => [])
     const files = await Promise.all(
-      names.map(async (name) => {
-        const path = join(this.#folder, name)
-        const found = await stat(path).catch(() => undefined)
-        return found ? [{ path, size: found.size, usedAt: found.mtimeMs }] : []
-      }),
+      names
+        .filter((name) => NAME.test(name))
+        .map(async (name) => {
+          const path = join(this.#folder, name)
+          const found = await stat(path).catch(() => undefined)
+          return found ? [{ path, size: found.size, usedAt: found.mtimeMs }] : []
+        }),
     )
     return files.flat().sort((a, b) => a.usedAt - b.usedAt)
   }

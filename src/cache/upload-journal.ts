@@ -12,6 +12,8 @@ const MACHINE = createHash('sha256').update(hostname()).digest('hex').slice(0, 8
 const OWN_JOURNALS = new Set<string>()
 /** `<upload>.<machine>-<pid>-<random>.json` */
 const NAME = /^([0-9a-f]{64})\.(([0-9a-f]{8})-(\d+)-[0-9a-f]+)\.json$/
+/** The same, and what is written becomes one. Whatever else is in the folder is not ours. */
+const OWN_NAME = /^[0-9a-f]{64}\.[0-9a-f]{8}-\d+-[0-9a-f]+\.json(?:\.tmp)?$/
 
 export interface UploadFile {
   readonly path: string
@@ -53,11 +55,13 @@ export class FileUploadJournal implements UploadJournal {
   async list(): Promise<UploadFile[]> {
     const names = await readdir(this.#folder).catch(() => [])
     const files = await Promise.all(
-      names.map(async (name) => {
-        const path = join(this.#folder, name)
-        const found = await stat(path).catch(() => undefined)
-        return found ? [{ path, size: found.size, savedAt: found.mtimeMs }] : []
-      }),
+      names
+        .filter((name) => OWN_NAME.test(name))
+        .map(async (name) => {
+          const path = join(this.#folder, name)
+          const found = await stat(path).catch(() => undefined)
+          return found ? [{ path, size: found.size, savedAt: found.mtimeMs }] : []
+        }),
     )
     return files.flat().sort((a, b) => a.savedAt - b.savedAt)
   }

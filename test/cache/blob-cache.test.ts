@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { FileBlobCache } from '../../src/cache/blob-cache.ts'
 import { FileCacheStore } from '../../src/cache/cache-store.ts'
+import { FileUploadJournal } from '../../src/cache/upload-journal.ts'
 import { type Digest, digestBytes } from '../../src/oci/digest.ts'
 import type { Descriptor } from '../../src/oci/manifest.ts'
 import { OCI_LAYER_GZIP, OCI_MANIFEST } from '../../src/oci/media-types.ts'
@@ -194,6 +196,28 @@ test('its owner sees what is in it, and prunes what is old, or all', async () =>
   expect(rest).toMatchObject({ layers: 1, images: 0, uploads: 0 })
   expect(rest.freed).toBeGreaterThan(0)
   expect(await store.info()).toMatchObject({ layers: 0, size: 0, oldest: undefined })
+})
+
+test('what somebody else keeps in the folder is neither counted nor removed, however old', async () => {
+  await learn({ a: 'a' }, 'team/app', Buffer.from('{"os":"linux"}'))
+  const theirs = [
+    join(options().folder, 'documents', 'thesis.txt'),
+    join(options().folder, 'uploads', 'a.jpg'),
+  ]
+  for (const path of theirs) {
+    await mkdir(dirname(path), { recursive: true })
+    await writeFile(path, 'x')
+    await utimes(path, 0, 0)
+  }
+  const left = join(options().folder, 'documents', `.${'a'.repeat(64)}.json.${randomUUID()}.tmp`)
+  await writeFile(left, 'what a run that was killed left')
+  const store = new FileCacheStore(options())
+  expect(await store.info()).toMatchObject({ uploads: 0, oldest: now })
+  await new FileUploadJournal(join(options().folder, 'uploads')).sweep()
+  await store.forgetUploads(HOST)
+  expect(await store.prune(undefined)).toMatchObject({ uploads: 0 })
+  for (const path of theirs) expect(await readFile(path, 'utf8')).toBe('x')
+  await expect(stat(left)).rejects.toThrow('ENOENT')
 })
 
 test('the cache is nobody else’s to read', async () => {
