@@ -47,9 +47,9 @@ export async function listenForCallback(
   let answered = false
   let ownPort = 0
   const handle = (request: IncomingMessage, response: ServerResponse) => {
-    const url = new URL(request.url ?? '/', `http://${IPV4}:${ownPort}`)
+    const url = URL.parse(request.url ?? '/', `http://${IPV4}:${ownPort}`)
     const obstacle = obstacleOf(request, url, ownPort)
-    if (obstacle) return void send(response, obstacle)
+    if (!url || obstacle) return void send(response, obstacle ?? PAGES.notFound)
     if (!isSame(url.searchParams.get('state') ?? '', state)) {
       onRefused('a callback with another state was refused')
       return void send(response, PAGES.wrongState)
@@ -75,13 +75,17 @@ export async function listenForCallback(
  * What speaks against a request: only a browser's own navigation to this very address is a callback. A name that was
  * pointed at this machine (DNS rebinding) shows in Host, a page's script or image in Origin and Sec-Fetch-*.
  */
-function obstacleOf({ method, headers }: IncomingMessage, url: URL, port: number): CallbackPage | undefined {
+function obstacleOf(
+  { method, headers }: IncomingMessage,
+  url: URL | null,
+  port: number,
+): CallbackPage | undefined {
   const hosts = [`${IPV4}:${port}`, `[${IPV6}]:${port}`, `localhost:${port}`]
   if (!hosts.includes(headers.host ?? '')) return PAGES.refused
   if (headers.origin !== undefined) return PAGES.refused
   if ((headers['sec-fetch-mode'] ?? 'navigate') !== 'navigate') return PAGES.refused
   if ((headers['sec-fetch-dest'] ?? 'document') !== 'document') return PAGES.refused
-  return method === 'GET' && url.pathname === PATH ? undefined : PAGES.notFound
+  return method === 'GET' && url?.pathname === PATH ? undefined : PAGES.notFound
 }
 
 function isSame(given: string, wanted: string): boolean {

@@ -77,6 +77,16 @@ test.each([
   expect((await ask(RIGHT, navigation)).status).toBe(200)
 })
 
+test('a target that is no URL is answered, and the login goes on', async () => {
+  const { host, ask } = await listen()
+  const socket = connect({ host: '127.0.0.1', port: Number(new URL(`http://${host}`).port) })
+  socket.end(`GET // HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`)
+  let text = ''
+  for await (const chunk of socket) text += chunk
+  expect(text).toMatch(/^HTTP\/1\.1 404 /)
+  expect((await ask(RIGHT)).status).toBe(200)
+})
+
 test('a wrong state is told to the person too', async () => {
   const { ask, refused } = await listen()
   await ask('/callback?code=c&state=wrong')
