@@ -18,15 +18,20 @@ type File = Pick<ContextEntry, 'path' | 'source'>
  *   reason
  */
 export async function* readContextFile(file: File, signal?: AbortSignal): AsyncGenerator<Buffer> {
-  const { chunks } = await openContextFile(file)
-  yield* chunks(signal)
+  const { chunks, close } = await openContextFile(file)
+  try {
+    yield* chunks(signal)
+  } finally {
+    await close()
+  }
 }
 
 export interface OpenContextFile {
   /** Bytes that the chunks have together. */
   readonly size: number
-  /** To be read to the end, or closed: that closes the file. */
   readonly chunks: (signal?: AbortSignal) => AsyncGenerator<Buffer>
+  /** To be called at the end, also when the chunks were not read. */
+  readonly close: () => Promise<void>
 }
 
 /** As readContextFile, for who must know the size beforehand. */
@@ -34,7 +39,7 @@ export async function openContextFile(file: File): Promise<OpenContextFile> {
   const handle = await openRegular(file)
   try {
     const { size } = await handle.stat()
-    return { size, chunks: (signal) => readWhole(handle, size, file, signal) }
+    return { size, chunks: (signal) => readWhole(handle, size, file, signal), close: () => handle.close() }
   } catch (cause) {
     await handle.close()
     throw broken(file, cause)
@@ -47,21 +52,17 @@ async function* readWhole(
   file: File,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Buffer> {
-  try {
-    let read = 0
-    for (;;) {
-      signal?.throwIfAborted()
-      // One byte more than is expected: so a file that ends there is read in one go.
-      const chunk = await nextChunk(handle, Math.min(READ_BYTES, size - read + 1), file)
-      if (chunk.length === 0) break
-      read += chunk.length
-      if (read > size) throw changed(file, 'grew')
-      yield chunk
-    }
-    if (read < size) throw changed(file, 'shrank')
-  } finally {
-    await handle.close()
+  let read = 0
+  for (;;) {
+    signal?.throwIfAborted()
+    // One byte more than is expected: so a file that ends there is read in one go.
+    const chunk = await nextChunk(handle, Math.min(READ_BYTES, size - read + 1), file)
+    if (chunk.length === 0) break
+    read += chunk.length
+    if (read > size) throw changed(file, 'grew')
+    yield chunk
   }
+  if (read < size) throw changed(file, 'shrank')
 }
 
 async function nextChunk(handle: FileHandle, length: number, file: File): Promise<Buffer> {

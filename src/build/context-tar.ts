@@ -89,9 +89,13 @@ async function* made(
 }
 
 async function* file(entry: ContextEntry, options: ContextTarOptions): AsyncGenerator<Buffer> {
-  const { size, chunks } = await openContextFile(entry)
-  options.onEntry?.({ ...entry, size })
-  yield tarHeader({ ...entry, size })
-  yield* chunks(options.signal)
+  const { size, chunks, close } = await openContextFile(entry)
+  try {
+    options.onEntry?.({ ...entry, size })
+    yield tarHeader({ ...entry, size })
+    yield* chunks(options.signal)
+  } finally {
+    await close()
+  }
   yield tarPadding(size)
 }

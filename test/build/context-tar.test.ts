@@ -182,6 +182,19 @@ test.each([
   expect(openDescriptors()).toBe(before)
 })
 
+test('leaves no file open when its reader goes after a header', async () => {
+  const { folder } = await make(FILES)
+  const context = await openContext({ folder })
+  const before = openDescriptors()
+  const tar = contextTar(context)
+  tar.read(0)
+  await expect.poll(() => tar.readableLength).toBe(512)
+  const closed = new Promise((resolve) => tar.once('close', resolve))
+  tar.destroy()
+  await closed
+  await expect.poll(openDescriptors).toBe(before)
+})
+
 test('stops at its signal and when its reader goes, and leaves no file open', async () => {
   const { folder } = await make(FILES)
   await sparse(join(folder, 'big'), 8 * MEGABYTE)
