@@ -1,6 +1,7 @@
 import { ImgctlError } from '../errors/error.ts'
 import { headlessReason } from '../operations/login/headless.ts'
 import { logInWithOAuth } from '../operations/login/oauth-login.ts'
+import { isPlainRemote } from '../operations/login/plain-remote.ts'
 import type { OidcSettings } from '../ports/login.ts'
 import { successLine, warningLine } from '../terminal/streams.ts'
 import { defineCommand } from './command.ts'
@@ -121,8 +122,4 @@ function warnAfter(server: string, { streams, environment }: CommandContext): vo
   const warn = (text: string) => streams.stderr.write(warningLine(streams.stderr, text))
   if (isPlainRemote(server)) warn(`${server} is plain HTTP: the login can be read on the way`)
   if (environment['IMGCTL_API_KEY']) warn('IMGCTL_API_KEY is set and goes before this login')
-}
-
-function isPlainRemote(server: string): boolean {
-  return server.startsWith('http:') && !/^http:\/\/(?:localhost|127\.|\[::1\])/.test(server)
 }
