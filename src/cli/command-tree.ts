@@ -76,7 +76,7 @@ export function createCommandTree(
       await loaders.get(child)?.()
     })
     for (const node of nodes) {
-      const command = parent.command(node.name).summary(node.summary).description(node.summary)
+      const command = parent.command(node.name).summary(node.summary).description(sentence(node.summary))
       if (node.heading) command.helpGroup(node.heading)
       command.aliases([...(node.aliases ?? [])])
       const { load } = node
@@ -105,6 +105,10 @@ export function createCommandTree(
       return loaded
     },
   }
+}
+
+function sentence(summary: string): string {
+  return `${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`
 }
 
 /** `imgctl image list` */

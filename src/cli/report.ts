@@ -1,5 +1,5 @@
 import { ImgctlError } from '../errors/error.ts'
-import { makeVisible } from '../internal/control-characters.ts'
+import { escapeControls, makeVisible } from '../internal/control-characters.ts'
 import { PromptInterrupted } from '../terminal/prompt.ts'
 import type { Streams } from '../terminal/streams.ts'
 
@@ -27,7 +27,7 @@ export function wantsJson(args: readonly string[]): boolean {
 export function reportError(error: unknown, streams: Streams, { json, debug }: ReportOptions): number {
   const known = toImgctlError(error)
   if (known.code === 'OUTPUT_CLOSED') return known.exitCode
-  if (json) streams.stderr.write(`${JSON.stringify(errorJson(known))}\n`)
+  if (json) streams.stderr.write(`${escapeControls(JSON.stringify(errorJson(known)))}\n`)
   else streams.stderr.write(errorText(known, streams))
   if (debug) streams.stderr.write(`${makeVisible(stackText(known))}\n`)
   return known.exitCode

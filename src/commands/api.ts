@@ -5,6 +5,7 @@ import { readRequestBody } from '../operations/api/request-body.ts'
 import { parseRequestHeaders } from '../operations/api/request-headers.ts'
 import { requestPath } from '../operations/api/request-path.ts'
 import type { RawAnswer, RawRequest } from '../ports/server.ts'
+import { writeForeign } from '../terminal/streams.ts'
 import { defineCommand } from './command.ts'
 import type { CommandContext } from './context.ts'
 import { flag, required, text, texts } from './options/kinds.ts'
@@ -40,8 +41,10 @@ exit code of its meaning (imgctl help exit-codes); --include prints such an answ
     const api = await server()
     if (options.paginate) return printPages(allPages(api, request, signal), options, context)
     const answer = await api.request(request, signal)
-    if (options.include && !options.quiet) streams.stdout.write(headOf(answer))
-    if ((!answer.failure || options.include) && !options.quiet) streams.stdout.write(withLineEnd(answer.body))
+    if (options.include && !options.quiet) writeForeign(streams.stdout, headOf(answer))
+    if ((!answer.failure || options.include) && !options.quiet) {
+      writeForeign(streams.stdout, withLineEnd(answer.body))
+    }
     if (answer.failure) throw answer.failure
   },
 })
@@ -88,7 +91,7 @@ async function printPages(
   let isFirst = true
   for await (const items of pages) {
     for (const item of quiet ? [] : items) {
-      stdout.write(`${isFirst ? '[' : ','}\n${JSON.stringify(item)}`)
+      writeForeign(stdout, `${isFirst ? '[' : ','}\n${JSON.stringify(item)}`)
       isFirst = false
     }
   }

@@ -35,11 +35,11 @@ Needs Node.js 22.13 or newer.`,
     oidcAudience: text('--oidc-audience <audience>', 'what its access tokens for this server are made for'),
     oidcDefaultPermissions: texts(
       '--oidc-default-permission <permission>',
-      'what its users may do from their first login on; without it nothing (repeatable)',
+      'what its users may do from their first login on; without it nothing; may be given again',
     ),
     oidcAdmins: texts(
       '--oidc-admin <subject|email>',
-      'who of its users is an administrator: by sub, or by verified e-mail address (repeatable)',
+      'who of its users is an administrator: by sub, or by verified e-mail address; may be given again',
     ),
     storageQuota: size(
       '--storage-quota <size>',

@@ -28,7 +28,11 @@ const VIEW: RecordView<Identity> = {
     { header: 'Profile', value: ({ profile }) => profile },
     { header: 'Login', value: loginText },
     { header: 'Expires', value: ({ expiresAt }) => expiresAt, human: expiryText },
-    { header: 'Permissions', value: ({ permissions }) => permissions.join(',') },
+    {
+      header: 'Permissions',
+      value: ({ permissions }) => permissions.join(','),
+      human: ({ permissions }) => permissions.join(', '),
+    },
   ],
   id: ({ user }) => user,
 }

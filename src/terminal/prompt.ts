@@ -1,3 +1,4 @@
+import { makeVisible } from '../internal/control-characters.ts'
 import type { Streams } from './streams.ts'
 
 /**
@@ -8,7 +9,7 @@ export async function askYesNo(streams: Streams, question: string, signal: Abort
   const { confirm } = await import('@inquirer/prompts')
   return ask(signal, () =>
     confirm(
-      { message: question, default: false },
+      { message: makeVisible(question), default: false },
       { input: streams.stdin, output: streams.stderr.raw, signal },
     ),
   )
@@ -18,7 +19,10 @@ export async function askYesNo(streams: Streams, question: string, signal: Abort
 export async function askSecret(streams: Streams, question: string, signal: AbortSignal): Promise<string> {
   const { password } = await import('@inquirer/prompts')
   return ask(signal, () =>
-    password({ message: question, mask: '*' }, { input: streams.stdin, output: streams.stderr.raw, signal }),
+    password(
+      { message: makeVisible(question), mask: '*' },
+      { input: streams.stdin, output: streams.stderr.raw, signal },
+    ),
   )
 }
 
@@ -40,7 +44,7 @@ export async function choose<V extends string>(
   const { select } = await import('@inquirer/prompts')
   return ask(signal, () =>
     select<V>(
-      { message: question, choices: [...choices] },
+      { message: makeVisible(question), choices: [...choices] },
       { input: streams.stdin, output: streams.stderr.raw, signal },
     ),
   )

@@ -1,6 +1,6 @@
-import { makeVisible } from '../internal/control-characters.ts'
+import { escapeControls, makeVisible } from '../internal/control-characters.ts'
 import type { Format } from './format.ts'
-import type { Output } from './streams.ts'
+import { type Output, writeForeign } from './streams.ts'
 import { type Row, renderTable } from './table.ts'
 
 export type Cell = string | number | boolean | null
@@ -23,7 +23,8 @@ export interface RecordView<T> {
 }
 
 /**
- * Prints records: a table on a terminal, tab-separated values in a pipe, or what `--format` and `-q` ask for.
+ * Prints records: on a terminal a table, or the fields of a single record below each other; in a pipe tab-separated
+ * values; or what `--format` and `-q` ask for.
  *
  * @param records an array is an array in JSON and YAML, a single record an object
  */
@@ -37,17 +38,20 @@ export async function printRecords<T extends object>(
   if (quiet) return printLines(output, list.map(view.id))
   switch (format.kind) {
     case 'json':
-      return output.write(`${JSON.stringify(records, undefined, 2)}\n`)
+      return output.write(`${escapeControls(JSON.stringify(records, undefined, 2))}\n`)
     case 'yaml': {
       const { toYaml } = await import('./yaml.ts')
-      return output.write(toYaml(records))
+      return writeForeign(output, toYaml(records))
     }
     case 'template': {
       const lines = list.map((record) => format.render(record as Readonly<Record<string, unknown>>))
       return printLines(output, lines)
     }
     case 'table':
-      return output.isTTY ? printTable(output, list, view.columns) : printValues(output, list, view.columns)
+      if (!output.isTTY) return printValues(output, list, view.columns)
+      return isList(records)
+        ? printTable(output, list, view.columns)
+        : printFields(output, records, view.columns)
   }
 }
 
@@ -62,15 +66,26 @@ function printLines(output: Output, lines: readonly string[]): void {
 
 function printTable<T>(output: Output, records: readonly T[], columns: readonly Column<T>[]): void {
   if (records.length === 0) return
-  const rows: Row[] = records.map((record) =>
-    columns.map((column) => makeVisible(column.human?.(record) ?? plain(column.value(record)))),
-  )
+  const rows: Row[] = records.map((record) => columns.map((column) => shown(column, record)))
   const headers = columns.map(({ header, align, wraps }) => {
     return { header, align: align ?? 'left', wraps: wraps ?? false } as const
   })
   for (const [index, line] of renderTable(headers, rows, output.columns).entries()) {
     output.write(`${index === 0 ? output.style.bold(line) : line}\n`)
   }
+}
+
+/** A line for each field, never cut. */
+function printFields<T>(output: Output, record: T, columns: readonly Column<T>[]): void {
+  const width = Math.max(0, ...columns.map(({ header }) => header.length))
+  for (const column of columns) {
+    const name = output.style.bold(column.header.toUpperCase().padEnd(width))
+    output.write(`${`${name}   ${shown(column, record)}`.trimEnd()}\n`)
+  }
+}
+
+function shown<T>({ human, value }: Column<T>, record: T): string {
+  return makeVisible(human?.(record) ?? plain(value(record)))
 }
 
 /** One line per record; a tab or newline inside a value would break that, so it becomes a space. */

@@ -75,6 +75,11 @@ export function textLine(text: string): string {
   return `${makeVisible(text)}\n`
 }
 
+/** Text from outside: whole for a program, and harmless for a terminal. */
+export function writeForeign(output: Output, text: string): void {
+  output.write(output.isTTY ? makeVisible(text) : text)
+}
+
 /** A line that says what came out well. */
 export function successLine({ style }: Output, text: string): string {
   return `${style.green('✓')} ${makeVisible(text)}\n`

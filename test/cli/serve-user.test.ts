@@ -129,10 +129,14 @@ test('permissions and disabling count from the next request on', async () => {
   expect((await me(key)).body).toMatchObject({ organization: { slug: 'team' } })
   await user('grant', 'bob', '--organization', 'team', '--permission', 'read:images')
   expect((await me(key)).body).toMatchObject({ permissions: ['read:images'] })
-  await user('disable', 'bob')
+  expect((await user('disable', 'bob')).err).toBe(
+    '✓ bob is disabled: logins, API keys and pushes stop with the next request; nothing is deleted\n',
+  )
   expect((await me(key)).status).toBe(401)
   expect((await user('key', 'bob')).code).toBe(7)
-  await user('enable', 'bob')
+  expect((await user('enable', 'bob')).err).toBe(
+    '✓ bob is enabled: the password and the API keys work as before\n',
+  )
   expect((await me(key)).status).toBe(200)
   await user('revoke', 'bob', '--organization', 'team')
   expect((await me(key)).status).toBe(401)
@@ -162,7 +166,7 @@ test('a removed user leaves nothing that works', async () => {
   await user('add', 'bob')
   const key = (await user('key', 'bob')).out.trim()
   const { code, err } = await user('remove', 'bob', '--yes')
-  expect([code, err]).toEqual([0, 'Removed bob and 1 API key\n'])
+  expect([code, err]).toEqual([0, '✓ Removed bob and 1 API key\n'])
   expect((await me(key)).status).toBe(401)
   const { db } = server.context
   for (const table of ['accounts', 'memberships', 'api_keys', 'setup_links'] as const) {

@@ -47,6 +47,17 @@ test('a table fits a narrow terminal', async () => {
   expect(lines[2]).toContain('…')
 })
 
+test('a single record on a terminal is a line for each field, never cut; in a pipe it is one line', async () => {
+  const name = 'much-longer:2.0'.repeat(3)
+  const one = async (tty: boolean) => {
+    const streams = capturedStreams({ tty, columns: 26, environment: { NO_COLOR: '1' } })
+    await printRecords(streams.stdout, { ...THINGS[0]!, name }, VIEW, { format: parseFormat('table')! })
+    return streams.out()
+  }
+  expect(await one(true)).toBe(`NAME   ${name}\nSIZE   12 bytes\n`)
+  expect(await one(false)).toBe(`${name}\t12\n`)
+})
+
 test('JSON is an array of whole records, also of none', async () => {
   expect(JSON.parse(await print('json'))).toEqual(THINGS)
   expect(await print('json', {}, [])).toBe('[]\n')
@@ -68,6 +79,16 @@ test('control characters are made visible on a terminal and kept for programs', 
   const evil = [{ ...THINGS[0]!, name: 'x\x1b[2J' }]
   expect(await print('table', { tty: true }, evil)).toContain('x\\x1b[2J')
   expect(await print('table', {}, evil)).toContain('x\x1b[2J')
+})
+
+test('JSON and YAML on a terminal hold no control character either, and JSON says the same', async () => {
+  const evil = [{ ...THINGS[0]!, name: 'x\x9b2J\x1b\u202e' }]
+  const json = await print('json', { tty: true }, evil)
+  expect(JSON.parse(json)).toEqual(evil)
+  for (const text of [json, await print('yaml', { tty: true }, evil)]) {
+    expect(text).not.toMatch(/[\x1b\x9b\u202e]/)
+  }
+  expect(parse(await print('yaml', {}, evil))).toEqual(evil)
 })
 
 test('a tab in a value does not make a column', async () => {

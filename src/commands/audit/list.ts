@@ -7,6 +7,8 @@ import { format } from '../options/output.ts'
 import { parseUntil } from '../options/until.ts'
 
 const DEFAULT_LIMIT = 50
+/** Of a request's id on a terminal: enough to find it in the log. */
+const SHORT_ID_LENGTH = 8
 
 export default defineCommand({
   description: `Lists who changed what in the organization, newest first: images, API keys, registries, pushes and deletions.
@@ -61,7 +63,11 @@ function auditView(now: number): RecordView<AuditEntry> {
       { header: 'Action', value: ({ action }) => action },
       { header: 'Target', value: ({ target }) => target },
       { header: 'From', value: ({ address }) => address },
-      { header: 'Request', value: ({ requestId }) => requestId },
+      {
+        header: 'Request',
+        value: ({ requestId }) => requestId,
+        human: ({ requestId }) => requestId.slice(0, SHORT_ID_LENGTH),
+      },
     ],
     id: ({ id }) => String(id),
   }

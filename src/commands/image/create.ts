@@ -1,6 +1,7 @@
 import { createImage } from '../../operations/create-image.ts'
 import { createProgress } from '../../terminal/create-progress.ts'
 import { printRecords } from '../../terminal/records.ts'
+import { textLine } from '../../terminal/streams.ts'
 import { defineCommand } from '../command.ts'
 import { entrypoint, labels, name, timeout, wait } from '../options/image.ts'
 import { required } from '../options/kinds.ts'
@@ -42,7 +43,7 @@ server has a credential for. A name on the server has a tag, and the tag is not 
       if (format.kind !== 'table' || quiet) {
         await printRecords(streams.stdout, imageRecord(image), imageView(Date.now()), { format, quiet })
       } else {
-        streams.stdout.write(`${image.digest ? `${image.name}@${image.digest}` : image.name}\n`)
+        streams.stdout.write(textLine(image.digest ? `${image.name}@${image.digest}` : image.name))
       }
     } finally {
       progress.finish()

@@ -8,7 +8,7 @@ import {
 import type { Format } from '../../terminal/format.ts'
 import { humanBytes } from '../../terminal/humanize.ts'
 import { printRecords } from '../../terminal/records.ts'
-import type { Streams } from '../../terminal/streams.ts'
+import { type Streams, textLine } from '../../terminal/streams.ts'
 import { defineCommand } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import { ENGINE_FLAGS, ENGINE_OPTIONS, engineChoice } from '../options/engine.ts'
@@ -49,7 +49,7 @@ asked only when names would go that were not given.`,
     assertUnset(options, ENGINE_FLAGS, 'goes with --local')
     const api = await context.server()
     const { images, skipped } = await planDelete(api, targets(args.images, options.all), signal)
-    if (skipped.length > 0) stderr.write(`Not deleted: ${skipped.join(', ')}\n`)
+    if (skipped.length > 0) stderr.write(textLine(`Not deleted: ${skipped.join(', ')}`))
     if (images.length === 0) stderr.write('No images to delete\n')
     if (options.dryRun || images.length === 0) {
       return printRecords(stdout, images.map(planRecord), PLAN_VIEW, options)
@@ -95,9 +95,9 @@ async function isConfirmed(context: CommandContext, images: readonly PlannedDele
 function printOutcome({ stdout, stderr }: Streams, { planned, freedBytes, error }: DeleteOutcome): void {
   if (error === undefined) {
     const freed = freedBytes > 0 && stdout.isTTY ? ` (${humanBytes(freedBytes)} freed)` : ''
-    stdout.write(`Image ${planned.name} deleted${freed}\n`)
+    stdout.write(textLine(`Image ${planned.name} deleted${freed}`))
   } else {
-    stderr.write(`Failed to delete image ${planned.name}: ${error.message}\n`)
+    stderr.write(textLine(`Failed to delete image ${planned.name}: ${error.message}`))
   }
 }
 

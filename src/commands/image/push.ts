@@ -5,6 +5,7 @@ import type { Session } from '../../ports/credentials.ts'
 import { createProgress } from '../../terminal/create-progress.ts'
 import type { Progress } from '../../terminal/progress.ts'
 import { printRecords } from '../../terminal/records.ts'
+import { textLine } from '../../terminal/streams.ts'
 import { defineCommand } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import { BUILD_OPTIONS, buildRequest } from '../options/build.ts'
@@ -145,7 +146,7 @@ export default defineCommand({
       if (metadataFile) await context.writeFile(metadataFile, toJson(result))
       if (!quiet) showSuccess(shown, await context.session(), result)
       shown.finish()
-      if (format.kind === 'table') streams.stdout.write(`${result.pinned}\n`)
+      if (format.kind === 'table') streams.stdout.write(textLine(result.pinned))
       else await printRecords(streams.stdout, result, PUSHED, { format })
     }
   },

@@ -56,7 +56,7 @@ export const BUILD_OPTIONS = {
   noCache: flag('--no-cache', 'build every step anew'),
   pull: flag('--pull', 'ask the registries for newer base images'),
   cacheFrom: texts('--cache-from <image>', 'images whose layers may be used as cache'),
-  builder: choice('--builder <kind>', 'which of the engine’s builders', ['auto', 'buildkit', 'classic']),
+  builder: choice('--builder <kind>', "which of the engine's builders", ['auto', 'buildkit', 'classic']),
 } as const
 
 interface BuildOptionValues {

@@ -1,3 +1,4 @@
+import { successLine } from '../../terminal/streams.ts'
 import { defineCommand } from '../command.ts'
 import { required } from '../options/kinds.ts'
 
@@ -10,6 +11,6 @@ export default defineCommand({
     const profile = (await profiles.read()).profiles.get(args.name)
     if (profile) await (await logins()).remove({ profile: args.name, server: profile.server }, signal)
     await profiles.remove(args.name)
-    streams.stderr.write(`${streams.stderr.style.green('✓')} Profile ${args.name} removed\n`)
+    streams.stderr.write(successLine(streams.stderr, `Profile ${args.name} removed`))
   },
 })

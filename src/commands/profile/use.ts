@@ -1,3 +1,4 @@
+import { successLine } from '../../terminal/streams.ts'
 import { defineCommand } from '../command.ts'
 import { required } from '../options/kinds.ts'
 
@@ -7,6 +8,6 @@ export default defineCommand({
   examples: ['imgctl profile use work'],
   async run({ args }, { streams, profiles }) {
     await profiles.activate(args.name)
-    streams.stderr.write(`${streams.stderr.style.green('✓')} Profile ${args.name} is now active\n`)
+    streams.stderr.write(successLine(streams.stderr, `Profile ${args.name} is now active`))
   },
 })

@@ -18,7 +18,7 @@ encrypted and never shows it again. It is asked for unseen, or read with --passw
     ),
   },
   options: {
-    name: text('--name <name>', 'what to call it (the host)'),
+    name: text('--name <name>', 'what to call it (default: the host)'),
     username,
     password,
     passwordStdin,

@@ -1,5 +1,6 @@
 import { text as readAll } from 'node:stream/consumers'
 import { ImgctlError } from '../../errors/error.ts'
+import { warningLine } from '../../terminal/streams.ts'
 import type { CommandContext } from '../context.ts'
 
 /** Service account keys of some registries are JSON of a few KB; nobody pipes more on purpose. */
@@ -26,7 +27,7 @@ export async function readPassword(
   if (password !== undefined) {
     const { stderr } = streams
     const text = '--password is visible to other users of this machine; --password-stdin is not'
-    stderr.write(`${stderr.style.yellow('warning:')} ${text}\n`)
+    stderr.write(warningLine(stderr, text))
     return checked(password)
   }
   if (passwordStdin) return checked(withoutLineEnd(await readAll(streams.stdin)))

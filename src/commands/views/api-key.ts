@@ -9,7 +9,12 @@ export function apiKeyView(now: number): RecordView<ApiKey> {
     columns: [
       { header: 'Key', value: ({ name }) => name },
       { header: 'Value', value: ({ value }) => value },
-      { header: 'Permissions', value: ({ permissions }) => permissions.join(',') },
+      {
+        header: 'Permissions',
+        value: ({ permissions }) => permissions.join(','),
+        human: ({ permissions }) => permissions.join(', '),
+        wraps: true,
+      },
       {
         header: 'Expires',
         value: ({ expiresAt }) => expiresAt,

@@ -1,5 +1,6 @@
 import type { PushPlan } from '../../operations/push/plan.ts'
 import type { Pushed } from '../../operations/push/push-image.ts'
+import { humanBytes } from '../../terminal/humanize.ts'
 import type { RecordView } from '../../terminal/records.ts'
 
 /** What a push answers in JSON, and what `--metadata-file` holds. Sizes are bytes. */
@@ -75,7 +76,11 @@ export const PLAN: RecordView<PlanRecord> = {
     { header: 'Why', value: ({ why }) => why },
     { header: 'Layers', value: ({ layers }) => layers.length },
     { header: 'Missing', value: ({ layers }) => layers.filter(({ exists }) => !exists).length },
-    { header: 'Bytes at most', value: ({ missingBytes }) => missingBytes },
+    {
+      header: 'Bytes at most',
+      value: ({ missingBytes }) => missingBytes,
+      human: ({ missingBytes }) => humanBytes(missingBytes),
+    },
   ],
   id: ({ transport }) => transport,
 }

@@ -3,7 +3,7 @@ import type { PlannedRemoval } from '../../operations/local/plan-removal.ts'
 import type { RemovalOutcome } from '../../operations/local/remove-planned.ts'
 import { humanBytes } from '../../terminal/humanize.ts'
 import type { RecordView } from '../../terminal/records.ts'
-import type { Streams } from '../../terminal/streams.ts'
+import { type Streams, textLine } from '../../terminal/streams.ts'
 
 export const REMOVAL_PLAN: RecordView<PlannedRemoval> = {
   columns: [
@@ -25,9 +25,9 @@ export function printRemoved(
   image: string,
   { untagged, deleted, error }: RemovalOutcome,
 ): void {
-  for (const name of untagged) stdout.write(`Untagged: ${name}\n`)
-  for (const id of deleted) stdout.write(`Deleted: ${id}\n`)
-  if (error) stderr.write(`Failed to delete ${image}: ${error.message}\n`)
+  for (const name of untagged) stdout.write(textLine(`Untagged: ${name}`))
+  for (const id of deleted) stdout.write(textLine(`Deleted: ${id}`))
+  if (error) stderr.write(textLine(`Failed to delete ${image}: ${error.message}`))
 }
 
 /** What became of one image, in JSON. */

@@ -2,7 +2,7 @@ import type { DockerRegistry } from '../../contract/docker-registry.ts'
 import type { Format } from '../../terminal/format.ts'
 import { humanAge } from '../../terminal/humanize.ts'
 import { printRecords, type RecordView } from '../../terminal/records.ts'
-import type { Streams } from '../../terminal/streams.ts'
+import { type Streams, successLine } from '../../terminal/streams.ts'
 
 /** The table of registries. @param now milliseconds since 1970, for ages */
 export function registryView(now: number): RecordView<DockerRegistry> {
@@ -34,6 +34,6 @@ export async function printChangedRegistry(
   done: string,
   format: Format,
 ): Promise<void> {
-  stderr.write(`${stderr.style.green('✓')} Registry ${registry.name} (${registry.url}) ${done}\n`)
+  stderr.write(successLine(stderr, `Registry ${registry.name} (${registry.url}) ${done}`))
   if (format.kind !== 'table') await printRecords(stdout, registry, registryView(Date.now()), { format })
 }

@@ -10,7 +10,7 @@ export default defineCommand({
   description: `Makes an organization: images, keys and permissions of one are not seen in another. Its slug is the first part
 of its images' references.`,
   arguments: { slug: required('<slug>', 'lower-case letters and digits, with single . _ or - between them') },
-  options: { data, name: text('--name <name>', 'the name to show; default: the slug'), format: format() },
+  options: { data, name: text('--name <name>', 'the name to show (default: the slug)'), format: format() },
   examples: ["imgctl serve organization add team --name 'The Team'"],
   async run({ args, options }, { streams, serverUsers, serverDataDir }) {
     const users = await serverUsers(resolve(options.data ?? serverDataDir))

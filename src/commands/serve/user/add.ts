@@ -14,7 +14,7 @@ and pull images. By the server's data folder; the server may run meanwhile.`,
   arguments: { login: required('<login>', 'what they type to log in: a name or an e-mail address') },
   options: {
     data,
-    name: text('--name <name>', 'the name to show; default: the user name'),
+    name: text('--name <name>', 'the name to show (default: the user name)'),
     email: text('--email <address>', 'the e-mail address'),
     permissions,
     format: format(),

@@ -11,7 +11,7 @@ lost. Without --permission it may do all that the user may.`,
   arguments: { user },
   options: {
     data,
-    name: text('--name <name>', 'the name of the key; default: says when it was made'),
+    name: text('--name <name>', 'the name of the key (default: one that says when it was made)'),
     permissions,
   },
   examples: [

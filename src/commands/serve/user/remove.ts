@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { successLine } from '../../../terminal/streams.ts'
 import { defineCommand } from '../../command.ts'
 import { data } from '../../options/data-folder.ts'
 import { flag } from '../../options/kinds.ts'
@@ -19,7 +20,7 @@ login: to keep them out, disable them.`,
     }
     const { apiKeys, issuer } = await users.remove(args.user)
     const keys = apiKeys === 1 ? '1 API key' : `${apiKeys} API keys`
-    streams.stderr.write(`Removed ${args.user} and ${keys}\n`)
+    streams.stderr.write(successLine(streams.stderr, `Removed ${args.user} and ${keys}`))
     if (issuer === null) return
     streams.stderr.write(
       `Their next login at ${issuer} lets them in anew: imgctl serve user disable keeps them out\n`,
