@@ -3,7 +3,7 @@ import { benchOptions } from './options.ts'
 import { Arena, docker } from './push/arena.ts'
 import { contest } from './push/contest.ts'
 import { byArchive, byEngine, byLayout, bySkopeo, compressed } from './push/contestants.ts'
-import { CUT_EVERY_BYTES, cutConnections } from './push/cut.ts'
+import { CUT_EVERY_BYTES, cutConnections, cutToDistribution, cutToOwnServer } from './push/cut.ts'
 import { pushGoals } from './push/goals.ts'
 import { imageSet } from './push/image-set.ts'
 import { toOwnServer } from './push/own-server.ts'
@@ -56,10 +56,15 @@ export default async function push(args: string[]): Promise<void> {
       }
       return rows
     },
-    cut: async () => [
-      ...(await cutConnections(arena, 'archive', mixed, mixed.archive, cutEvery)),
-      ...(await cutConnections(arena, 'layout', mixed, await compressed(mixed), cutEvery)),
-    ],
+    cut: async () => {
+      const layout = await compressed(mixed)
+      return [
+        ...(await cutConnections('archive', cutToDistribution(arena, mixed, mixed.archive), cutEvery)),
+        ...(await cutConnections('layout', cutToDistribution(arena, mixed, layout), cutEvery)),
+        ...(await cutConnections('archive to imgctl serve', cutToOwnServer(mixed, mixed.archive), cutEvery)),
+        ...(await cutConnections('layout to imgctl serve', cutToOwnServer(mixed, layout), cutEvery)),
+      ]
+    },
   }
   const rows: Row[] = []
   try {
