@@ -2,6 +2,7 @@ import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { ImgctlError } from '../../errors/error.ts'
 import type { ServerSettings } from '../context.ts'
+import { siteOf } from '../identity/site.ts'
 
 const WINDOW_MS = 60_000
 /** A team behind one address logs in and refreshes with far fewer; each may leave a row until it expires. */
@@ -24,7 +25,7 @@ export async function createRateLimits(
   await app.register(rateLimit, { global: false, timeWindow: WINDOW_MS })
   const address = app.createRateLimit({
     max: requestsPerMinute.address,
-    keyGenerator: (request) => request.ip,
+    keyGenerator: (request) => siteOf(request.ip),
   })
   const key = app.createRateLimit({
     max: requestsPerMinute.key,
@@ -32,7 +33,7 @@ export async function createRateLimits(
   })
   const issuer = app.createRateLimit({
     max: Math.min(requestsPerMinute.address, ISSUER_REQUESTS),
-    keyGenerator: (request) => request.ip,
+    keyGenerator: (request) => siteOf(request.ip),
   })
   return {
     atIssuer: async (request) => assertAllowed(await issuer(request)),

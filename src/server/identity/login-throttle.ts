@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { ServerContext } from '../context.ts'
+import { siteOf } from './site.ts'
 
 type Ctx = Pick<ServerContext, 'db' | 'now'>
 
@@ -10,8 +11,6 @@ const PER_USER = 10
 /** Several people may share an address; it stops one who tries a common password on many users. */
 const PER_ADDRESS = 30
 const MS_PER_SECOND = 1000
-/** RFC 4291: an IPv6 site has the last 64 bits to itself. */
-const SITE_GROUPS = 4
 
 export interface Bucket {
   readonly name: string
@@ -87,12 +86,4 @@ export async function removeOldFailures({ db, now }: Ctx): Promise<void> {
     .deleteFrom('login_failures')
     .where('since', '<=', now() - WINDOW_MS)
     .execute()
-}
-
-function siteOf(address: string): string {
-  if (!address.includes(':') || address.startsWith('::ffff:')) return address
-  const [head = '', tail] = address.split('::')
-  const groups = head.split(':')
-  const missing = tail === undefined ? 0 : 8 - groups.length - (tail === '' ? 0 : tail.split(':').length)
-  return [...groups, ...Array<string>(Math.max(missing, 0)).fill('0')].slice(0, SITE_GROUPS).join(':')
 }

@@ -34,3 +34,20 @@ test('a key that is over its limit does not stop another one', async () => {
   expect(statuses).toEqual([200, 200, 429])
   expect((await app.call('GET', '/api/users/me', { key: value })).status).toBe(200)
 })
+
+test('an IPv6 network counts as one address: its owner has 2^64 of them', async () => {
+  const app = await limited({ key: 100, address: 2 })
+  const from = (address: string) =>
+    app.call('GET', '/api/health', { key: null, headers: { 'x-forwarded-for': address } })
+  const statuses: number[] = []
+  for (const address of [
+    '2001:db8::1',
+    '2001:db8::2',
+    '2001:db8:0:0:1:2:3:4',
+    '2001:db8:0:1::1',
+    '192.0.2.1',
+    '192.0.2.2',
+  ])
+    statuses.push((await from(address)).status)
+  expect(statuses).toEqual([200, 200, 429, 200, 200, 200])
+})
