@@ -5,7 +5,7 @@ import { audienceParameters, type IssuerHttp, openIssuer, toLogin } from './issu
 import { issuerError, refusalOf } from './issuer-error.ts'
 
 /**
- * New tokens for a refresh token, which may be used up by that.
+ * New tokens for a refresh token, which may be used up by that: once the issuer is asked, its answer is waited for.
  *
  * @returns undefined when the issuer does not take the refresh token any more
  * @throws ImgctlError SERVER_UNREACHABLE, LOGIN_FAILED
@@ -16,7 +16,9 @@ export async function refreshLogin(
   http: IssuerHttp,
   signal?: AbortSignal,
 ): Promise<OAuthLogin | undefined> {
-  const issuer = await openIssuer(credential, server, http, signal)
+  // Not with the signal: a refresh that is broken off leaves the old token used up and the new one lost.
+  const issuer = await openIssuer(credential, server, http)
+  signal?.throwIfAborted()
   try {
     const parameters = audienceParameters(credential)
     const response = await refreshTokenGrant(issuer.configuration, credential.refreshToken, parameters)
@@ -25,7 +27,6 @@ export async function refreshLogin(
     const refreshToken = login.credential.refreshToken ?? credential.refreshToken
     return { ...login, credential: { ...login.credential, refreshToken } }
   } catch (error) {
-    signal?.throwIfAborted()
     if (refusalOf(error) === 'invalid_grant') return undefined
     throw issuerError(credential.issuer, error)
   }

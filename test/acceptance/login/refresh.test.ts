@@ -117,6 +117,19 @@ test('a process that is killed while it refreshes holds nobody up', async () => 
   expect(issuer.grants).toEqual(['refresh_token', 'refresh_token'])
 })
 
+test('a refresh that Ctrl-C comes into is ended and kept: the issuer has used up the old token', async () => {
+  const user = await loggedIn()
+  expire(user)
+  issuer.delayMs = 100
+  const started = user.start(['whoami'])
+  await until(() => issuer.grants.length === 1)
+  started.child.kill('SIGINT')
+  expect((await started.ended).code).toBe(130)
+  issuer.delayMs = 0
+  expect((await user.run(['whoami'])).code).toBe(0)
+  expect(issuer.grants).toEqual(['refresh_token'])
+})
+
 test.runIf(canMount)('in a read-only home a refresh token is not used up', async () => {
   const user = await loggedIn()
   expect(await inReadOnlyHome(user, ['whoami'])).toMatchObject({ code: 0 })
