@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { isAlive } from '../internal/process-alive.ts'
 import type { SavedUpload, UploadJournal, UploadRecord } from '../ports/upload-journal.ts'
 
 /** Registries drop sessions that nobody goes on with; ours, and CNCF distribution, after a day or more. */
@@ -136,10 +137,5 @@ function isCount(value: unknown): value is number {
 
 function isAtWork(owner: string, pid: number): boolean {
   if (pid === process.pid) return OWN_JOURNALS.has(owner)
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
+  return isAlive(pid)
 }

@@ -2,6 +2,7 @@ import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/pro
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isAlive } from './process-alive.ts'
 
 /** Longer than anything that is done under a lock: a holder that is older is stuck, or of a machine that is gone. */
 const LONGEST_HOLD_MS = 60_000
@@ -78,15 +79,6 @@ async function isHeld(file: string): Promise<boolean> {
     return text === '' || host !== hostname() || isAlive(Number(pid))
   } catch {
     return true
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
   }
 }
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readdir, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { isAlive } from './process-alive.ts'
 
 /** As much of a machine's name as leaves a file name short. */
 const HOST_LENGTH = 40
@@ -29,14 +30,4 @@ function thisHost(): string {
   return hostname()
     .replaceAll(/[^A-Za-z0-9.-]/g, '_')
     .slice(0, HOST_LENGTH)
-}
-
-/** A process of another user is alive too: it may not be signalled. */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
-  }
 }

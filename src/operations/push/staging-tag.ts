@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
+import { isAlive } from '../../internal/process-alive.ts'
 import { STAGING_TAG_PREFIX } from '../../oci/image-name.ts'
 import type { EnginePush } from '../../ports/engine-push.ts'
 
@@ -24,13 +25,4 @@ export async function sweepStagingTags(
   })
   for (const tag of left) await engine.untagImage(tag)
   return left
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
 }
