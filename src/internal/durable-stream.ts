@@ -6,6 +6,8 @@ import { sweepTemporaryFiles, temporaryFile } from './temporary-file.ts'
 
 /** Chunks of a socket are 64 KB: a write for each would be waited for more than it takes. */
 const BUFFER_BYTES = 1024 * 1024
+/** Brought to disk while more arrives, so that little is left to wait for at the end. */
+const SYNC_AHEAD_BYTES = 64 * 1024 * 1024
 
 /**
  * Writes a stream to `path` as a whole: until its last byte is on disk the path is what it was, and on failure or
@@ -54,8 +56,10 @@ async function writeAll(handle: FileHandle, source: AsyncIterable<Uint8Array>): 
   let [filling, leaving] = [Buffer.allocUnsafeSlow(BUFFER_BYTES), Buffer.allocUnsafeSlow(BUFFER_BYTES)]
   let filled = 0
   let writing: Promise<void> = Promise.resolve()
+  const ahead = new SyncAhead(handle)
   const flush = async () => {
     await writing
+    ahead.wrote(filled)
     writing = writeBuffer(handle, filling.subarray(0, filled))
     // Thrown where it is waited for.
     writing.catch(() => {})
@@ -74,10 +78,43 @@ async function writeAll(handle: FileHandle, source: AsyncIterable<Uint8Array>): 
     }
     await flush()
     await writing
+    await ahead.settled()
     await handle.sync()
   } finally {
     await writing.catch(() => {})
+    await ahead.settled().catch(() => {})
     await handle.close()
+  }
+}
+
+/** Syncs now and then, one sync at a time. */
+class SyncAhead {
+  readonly #handle: FileHandle
+  #unsynced = 0
+  #running = false
+  /** Rejected by the first that failed: a file system tells of a lost write once, and no later sync repeats it. */
+  #last: Promise<void> = Promise.resolve()
+
+  constructor(handle: FileHandle) {
+    this.#handle = handle
+  }
+
+  wrote(bytes: number): void {
+    this.#unsynced += bytes
+    if (this.#running || this.#unsynced < SYNC_AHEAD_BYTES) return
+    this.#unsynced = 0
+    this.#running = true
+    this.#last = this.#last
+      .then(() => this.#handle.datasync())
+      .finally(() => {
+        this.#running = false
+      })
+    // Thrown where it is waited for.
+    this.#last.catch(() => {})
+  }
+
+  settled(): Promise<void> {
+    return this.#last
   }
 }
 
