@@ -78,7 +78,9 @@ function isTopic([first, ...rest]: readonly string[], { commands }: Command): bo
 function usageError(error: CommanderError, command: Command): ImgctlError {
   const [first = '', ...rest] = error.message.replace(/^error: /, '').split('\n')
   const suggestion = rest.join(' ').replace(/^\(D/, 'd').replace(/\)$/, '')
-  return new ImgctlError('USAGE', first, {
+  // A group that is a command too takes what is no subcommand for an argument.
+  const isUnknown = error.code === 'commander.excessArguments' && command.commands.length > 0
+  return new ImgctlError('USAGE', isUnknown ? `unknown command '${command.args[0]}'` : first, {
     hint: suggestion || `see ${commandPath(command)} --help`,
     cause: error,
   })

@@ -39,6 +39,7 @@ its server, so that imgctl login finds it again. An API key goes on being good: 
     }
     if (failures.length > 0) throw failures[0]
     if (loggedOut === 0) stderr.write(textLine('Nobody was logged in'))
-    if (environment['IMGCTL_API_KEY']) stderr.write(textLine('IMGCTL_API_KEY is set and still in use'))
+    if (environment['IMGCTL_API_KEY'])
+      stderr.write(warningLine(stderr, 'IMGCTL_API_KEY is set and still in use'))
   },
 })

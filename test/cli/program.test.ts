@@ -8,6 +8,7 @@ test.each<[string, string, string]>([
   ['help image lst', "unknown command 'lst'", 'did you mean one of list, ls?'],
   ['help nope', "unknown command 'nope'", 'see imgctl --help'],
   ['image lst', "unknown command 'lst'", 'did you mean one of list, ls?'],
+  ['serve userr', "unknown command 'userr'", 'see imgctl serve --help'],
   ['image list --fromat json', "unknown option '--fromat'", 'did you mean --format?'],
   [
     'image list extra',
