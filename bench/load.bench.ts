@@ -9,8 +9,8 @@ const PROGRAM = join(import.meta.dirname, '../bin/imgctl.js')
 const ROUNDS = 3
 
 /** Goals: <= 1.05 x docker load, with every digest checked first; <= 128 MB of RSS. Each load finds no image there. */
-export default async function load([bytes, rounds = String(ROUNDS)]: string[]): Promise<void> {
-  await withEngine(bytes, async ({ host, archive, reference }) => {
+export default async function load([rounds = String(ROUNDS)]: string[]): Promise<void> {
+  await withEngine(async ({ host, archive, reference }) => {
     const remove = `docker --host "${host}" image rm ${reference} >/dev/null 2>&1`
     const shell = (name: string, line: string) => ({
       name,

@@ -61,21 +61,28 @@ export const IMAGE_NAMES = Object.keys(FULL) as ImageName[]
 
 /** The image set, made once and kept in the cache folder of the test services (about 4.5 GB, `--quick` 250 MB). */
 export async function imageSet(quick: boolean, log: (line: string) => void): Promise<BenchImage[]> {
+  const images: BenchImage[] = []
+  for (const name of IMAGE_NAMES) images.push(await benchImage(name, quick, log))
+  return images
+}
+
+/** One of the set. */
+export async function benchImage(
+  name: ImageName,
+  quick: boolean,
+  log: (line: string) => void,
+): Promise<BenchImage> {
   const folder = join(cacheFolder(), `bench-${quick ? 'quick' : 'full'}-${EDITION}`)
   await mkdir(folder, { recursive: true })
-  const images: BenchImage[] = []
-  for (const name of IMAGE_NAMES) {
-    const recipe = (quick ? QUICK : FULL)[name]
-    const archive = join(folder, `${name}.tar`)
-    const reference = `imgctl-bench/${name}:1.0`
-    if (!existsSync(archive)) {
-      log(`making ${archive}`)
-      await makeArchive(archive, reference, recipe)
-    }
-    const { size: bytes } = await stat(archive)
-    images.push({ name, archive, reference, bytes, layers: recipe.length })
+  const recipe = (quick ? QUICK : FULL)[name]
+  const archive = join(folder, `${name}.tar`)
+  const reference = `imgctl-bench/${name}:1.0`
+  if (!existsSync(archive)) {
+    log(`making ${archive}`)
+    await makeArchive(archive, reference, recipe)
   }
-  return images
+  const { size: bytes } = await stat(archive)
+  return { name, archive, reference, bytes, layers: recipe.length }
 }
 
 async function makeArchive(

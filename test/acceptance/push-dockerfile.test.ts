@@ -279,7 +279,8 @@ async function images(engine: EngineName): Promise<string[]> {
   const all = (JSON.parse(body.toString()) as { RepoTags: string[] | null }[]).flatMap(
     ({ RepoTags }) => RepoTags ?? [],
   )
-  const ours = /(?:^|\/)(?:imgctl-build|imgctl-own-\w+|failing|arm|bad|typo|slow):/
+  const ours =
+    /^(?:localhost\/|docker\.io\/library\/)?(?:imgctl-build|imgctl-own-\w+|failing|arm|bad|typo|slow):/
   return all.filter((tag) => ours.test(tag) || tag.startsWith(`${server.host}/`)).sort()
 }
 
