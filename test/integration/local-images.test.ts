@@ -241,14 +241,21 @@ for (const name of ENGINES) {
       await engine.nameImage(changes.id, `${RUN}/saved:1`)
       made.push(`${RUN}/saved:1`)
       const late = await image()
-      // What it reclaims is counted on the whole engine, which other tests use meanwhile: a unit test has the sum.
-      const { outcomes } = await pruneImages(engine, plan, () => {}, SIGNAL)
+      expect(await engine.imageBytes(SIGNAL)).toBeGreaterThan(0)
+      // Other tests use the engine meanwhile: what is reclaimed is counted on this run's own images.
+      const measured = {
+        ...engine,
+        imageBytes: async () => bytesOf(await engine.listImages({ labels: [LABEL] })),
+      }
+      const { outcomes, reclaimedBytes } = await pruneImages(measured, plan, () => {}, SIGNAL)
       const kept = outcomes.filter(({ error }) => error !== undefined).map(({ image }) => image.id)
       expect(await isThere(unnamed.id)).toBe(false)
       expect(await isThere(named.id)).toBe(false)
       expect(await isThere(late.id)).toBe(true)
       expect(await isThere(changes.id)).toBe(true)
       expect(kept).toEqual([changes.id])
+      expect(reclaimedBytes).toBe(bytesOf(plan.filter(({ id }) => id !== changes.id)))
+      expect(reclaimedBytes).toBeGreaterThan(0)
     })
 
     describeWith([name, 'tools'], 'rows', () => {
@@ -373,4 +380,8 @@ async function tarBytes(content = 'content'): Promise<Buffer> {
 
 async function fileTar(content?: string): Promise<Readable> {
   return Readable.from([await tarBytes(content)])
+}
+
+function bytesOf(images: readonly { readonly size: number }[]): number {
+  return images.reduce((sum, { size }) => sum + size, 0)
 }

@@ -1,8 +1,8 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { readFile, readlink, symlink, writeFile } from 'node:fs/promises'
+import { open, readFile, readlink, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { writeStreamDurably } from '../../src/internal/durable-stream.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'imgctl-durable-'))
@@ -43,6 +43,23 @@ describe('the old file stays and nothing is left', () => {
       throw new Error('read failed')
     }
     await expect(writeStreamDurably(join(folder, 'a'), broken())).rejects.toThrow('read failed')
+    await unchanged()
+  })
+
+  test('when the disk lost what was written long before the end: no later sync tells it again', async () => {
+    const handle = await open(join(folder, 'a'))
+    const lost = new Error('EIO: i/o error, fdatasync')
+    const sync = vi.spyOn(Object.getPrototypeOf(handle), 'datasync').mockRejectedValueOnce(lost)
+    await handle.close()
+    async function* large() {
+      for (let mebibytes = 0; mebibytes < 80; mebibytes++) yield Buffer.alloc(1024 * 1024)
+    }
+    try {
+      await expect(writeStreamDurably(join(folder, 'a'), large())).rejects.toBe(lost)
+      expect(sync).toHaveBeenCalledTimes(1)
+    } finally {
+      sync.mockRestore()
+    }
     await unchanged()
   })
 
