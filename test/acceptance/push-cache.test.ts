@@ -2,8 +2,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { type FaultProxy, faultProxy, UPLOADS } from '../support/fault-proxy.ts'
 import { savedImage, writeArchive } from './archives.ts'
-import { type FaultyProxy, faultyProxy } from './faulty-proxy.ts'
 import { imgctl, serve, type TestServer } from './program.ts'
 
 const MIB = 1024 * 1024
@@ -11,7 +11,7 @@ const MIB = 1024 * 1024
 let server: TestServer
 let folder: string
 /** One for a test: its address is the registry's name. */
-let proxy: FaultyProxy | undefined
+let proxy: FaultProxy | undefined
 beforeAll(async () => {
   server = await serve()
   folder = await mkdtemp(join(tmpdir(), 'imgctl-archives-'))
@@ -27,7 +27,7 @@ afterAll(async () => {
 })
 
 const push = async (path: string, name: string, ...args: string[]) => {
-  proxy ??= await faultyProxy(server.url, () => undefined)
+  proxy ??= await faultProxy(server.url)
   proxy.exchanges.length = 0
   return imgctl(['image', 'push', path, '--name', name, ...args], { env: environment() })
 }
@@ -41,10 +41,10 @@ test('the same image under another tag: no layer byte is sent, and the digest is
   const path = await archive('again')
   const first = await push(path, 'again:1.0')
   expect(first.code).toBe(0)
-  expect(proxy!.uploaded()).toBeGreaterThan(2 * MIB)
+  expect(proxy!.sent(UPLOADS)).toBeGreaterThan(2 * MIB)
   const second = await push(path, 'again:2.0')
   expect(second.code).toBe(0)
-  expect([proxy!.uploaded(), proxy!.count('POST', /blobs/), proxy!.count('PATCH')]).toEqual([0, 0, 0])
+  expect([proxy!.sent(UPLOADS), proxy!.count('POST', /blobs/), proxy!.count('PATCH')]).toEqual([0, 0, 0])
   expect(digestOf(second)).toBe(digestOf(first))
 })
 
@@ -61,7 +61,7 @@ test('in another repository: the layer is mounted, and only the config is sent',
   // Asked without a token first.
   const mounts = proxy!.exchanges.filter(({ path }) => /mount=sha256.*from=default%2Fmount/.test(path))
   expect(mounts.map(({ status }) => status)).toEqual([401, 201])
-  expect(proxy!.uploaded()).toBeLessThan(1000)
+  expect(proxy!.sent(UPLOADS)).toBeLessThan(1000)
   expect(digestOf(second)).toBe(digestOf(first))
 })
 
@@ -78,7 +78,7 @@ test('an entry that somebody changed makes no wrong image: the layer is sent', a
   // In the repository where the wrong blob is, so that only the cache could keep the right one from being sent.
   const third = await push(other, 'poison-a:2.0')
   expect(third.code).toBe(0)
-  expect(proxy!.uploaded()).toBeGreaterThan(2 * MIB)
+  expect(proxy!.sent(UPLOADS)).toBeGreaterThan(2 * MIB)
   expect(digestOf(third)).toBe(digestOf(right))
 })
 
@@ -99,7 +99,7 @@ test('a cache that is garbage is an empty one, which --debug says, and is a cach
   expect(second).toMatchObject({ code: 0, stderr: expect.stringMatching(/^debug: .*taken for empty/m) })
   expect(digestOf(second)).toBe(digestOf(first))
   await push(path, 'corrupt:3.0')
-  expect(proxy!.uploaded()).toBe(0)
+  expect(proxy!.sent(UPLOADS)).toBe(0)
 })
 
 test('cache info and prune', async () => {

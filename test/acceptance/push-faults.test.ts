@@ -3,15 +3,17 @@ import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import type { FaultFor } from '../support/fault.ts'
+import { type FaultProxy, faultProxy, UPLOADS } from '../support/fault-proxy.ts'
+import { limitsBodies, onParts, onUploads, refusal, times } from '../support/faults.ts'
 import { savedImage, writeArchive } from './archives.ts'
-import { type Fault, type FaultyProxy, faultyProxy } from './faulty-proxy.ts'
 import { imgctl, jsonError, serve, startImgctl, type TestServer } from './program.ts'
 
 const MIB = 1024 * 1024
 
 let server: TestServer
 let folder: string
-let proxy: FaultyProxy | undefined
+let proxy: FaultProxy | undefined
 beforeAll(async () => {
   server = await serve()
   folder = await mkdtemp(join(tmpdir(), 'imgctl-archives-'))
@@ -29,11 +31,10 @@ const push = (path: string, env = {}, ...args: string[]) =>
   imgctl(['image', 'push', path, '--progress', 'json', ...args], { env: { ...server.env, ...env } })
 const archive = async (tag: string, bytes = 1000) =>
   writeArchive(join(folder, `${tag.replace(/\W/g, '-')}.tar`), await savedImage({ tag, bytes }))
-const throughProxy = async (rule: (call: string, count: number) => Fault | undefined) => {
-  proxy = await faultyProxy(server.url, rule)
+const throughProxy = async (faultFor: FaultFor) => {
+  proxy = await faultProxy(server.url, faultFor)
   return { IMGCTL_SERVER: proxy.url }
 }
-const isUpload = (call: string) => /^(?:POST|PATCH|PUT) \/v2\/.*\/blobs\/uploads\//.test(call)
 
 describe('who is not let in', () => {
   test('with a key that nobody has', async () => {
@@ -89,7 +90,7 @@ describe('a server that is not what it should be', () => {
       headers: { 'content-type': 'text/html' },
       body: '<html><h1>Welcome to nginx!',
     }
-    const result = await push(await archive('html:1.0'), await throughProxy(() => html))
+    const result = await push(await archive('html:1.0'), await throughProxy(() => ({ answer: html })))
     expect(result.code).toBe(1)
     expect(jsonError(result)).toMatchObject({ code: 'SERVER_ERROR' })
     expect(result.stderr).not.toContain('Unexpected token')
@@ -107,9 +108,7 @@ describe('a registry that refuses the upload', () => {
   ])('with %i: exit %i, %s, and the name stays free', async (status, exit, code) => {
     const tag = `refused:s${status}`
     const headers: Record<string, string> = status === 429 ? { 'retry-after': '0' } : {}
-    const env = await throughProxy((call) =>
-      isUpload(call) ? { status, headers, body: '<html>no' } : undefined,
-    )
+    const env = await throughProxy(onUploads({ answer: { status, headers, body: '<html>no' } }))
     const result = await push(await archive(tag), env)
     expect(jsonError(result)).toMatchObject({ code })
     expect(result.code).toBe(exit)
@@ -117,30 +116,22 @@ describe('a registry that refuses the upload', () => {
   })
 
   test.each([429, 500, 503])('with %i once: it is tried again', async (status) => {
-    let refused = 0
-    const env = await throughProxy((call) =>
-      isUpload(call) && refused++ === 0 ? { status, headers: { 'retry-after': '0' } } : undefined,
-    )
+    const busy = refusal(status, 'UNAVAILABLE', { 'retry-after': '0' })
+    const env = await throughProxy(times(1, onUploads(busy)))
     expect(await push(await archive(`again:s${status}`), env)).toMatchObject({ code: 0 })
-    expect(refused).toBeGreaterThan(1)
+    expect(proxy!.exchanges.filter((each) => each.status === status)).toHaveLength(1)
   })
 
   test('with 413 above 1 MiB: the chunks get smaller until they pass', async () => {
-    const env = await throughProxy(() => undefined)
-    const limited = await sizeLimit(proxy!.url, MIB)
-    const result = await push(await archive('chunks:1.0', 3 * MIB), { ...env, IMGCTL_SERVER: limited.url })
-    await limited.close()
-    expect(result).toMatchObject({ code: 0 })
+    const env = await throughProxy(limitsBodies(MIB))
+    expect(await push(await archive('chunks:1.0', 3 * MIB), env)).toMatchObject({ code: 0 })
   })
 
   test('by breaking the connection in the middle: the upload goes on where it stopped', async () => {
-    let cuts = 0
-    const env = await throughProxy((call) =>
-      /^(?:PATCH|PUT) .*uploads/.test(call) && cuts++ === 0 ? { cutAfter: MIB } : undefined,
-    )
+    const env = await throughProxy(times(1, onParts({ cutAfter: MIB })))
     expect(await push(await archive('cut:1.0', 3 * MIB), env)).toMatchObject({ code: 0 })
-    expect(cuts).toBeGreaterThan(1)
-    expect(proxy?.requests).toContainEqual(expect.stringMatching(/^GET .*\/blobs\/uploads\//))
+    expect(proxy!.cuts()).toBe(1)
+    expect(proxy!.count('GET', UPLOADS)).toBeGreaterThan(0)
   })
 })
 
@@ -166,10 +157,10 @@ describe('two pushes of one name at once', () => {
 
 describe('a run that ends early', () => {
   test('by Ctrl-C in the middle of an upload: 130, one line, no name taken', async () => {
-    const env = await throughProxy((call) => (call.startsWith('PATCH') ? 'silence' : undefined))
+    const env = await throughProxy(onParts({ silent: true }))
     const path = await archive('stopped:1.0', 2 * MIB)
     const run = startImgctl(['image', 'push', path], { env: { ...server.env, ...env } })
-    await until(() => proxy!.requests.some((call) => call.startsWith('PATCH')))
+    await until(() => proxy!.count('PATCH') > 0)
     run.child.kill('SIGINT')
     const result = await run.ended
     expect(result).toMatchObject({ code: 130, stdout: '' })
@@ -183,12 +174,12 @@ describe('a run that ends early', () => {
       const env = { ...own.env }
       const before = await imgctl(['image', 'push', await archive('kept:1.0'), '--quiet'], { env })
       expect(before.code).toBe(0)
-      proxy = await faultyProxy(own.url, (call) => (call.startsWith('PATCH') ? 'silence' : undefined))
+      proxy = await faultProxy(own.url, onParts({ silent: true }))
       const path = await archive('killed:1.0', 2 * MIB)
       const run = startImgctl(['image', 'push', path, '--progress', 'json'], {
         env: { ...env, IMGCTL_SERVER: proxy.url },
       })
-      await until(() => proxy!.requests.some((call) => call.startsWith('PATCH')))
+      await until(() => proxy!.count('PATCH') > 0)
       await own.crash()
       await proxy.close()
       expect([1, 8]).toContain((await run.ended).code)
@@ -255,33 +246,6 @@ async function smallDisk(path: string, size: string) {
   await mkdir(path)
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'imgctl-test', path])
   return { path, unmount: () => execFileSync('umount', ['--lazy', path]) }
-}
-
-/** A proxy that refuses bodies larger than `limit` unread, as nginx does by default. */
-async function sizeLimit(target: string, limit: number) {
-  const { createServer, request } = await import('node:http')
-  const listener = createServer((incoming, outgoing) => {
-    if (Number(incoming.headers['content-length'] ?? 0) > limit || incoming.headers['transfer-encoding']) {
-      incoming.resume()
-      outgoing.writeHead(413, { server: 'nginx/1.27', connection: 'close' }).end('<html>413')
-      return
-    }
-    const { method = 'GET', headers } = incoming
-    const forward = request(new URL(incoming.url!, target), { method, headers }, (answer) => {
-      outgoing.writeHead(answer.statusCode!, answer.headers)
-      answer.pipe(outgoing)
-    })
-    incoming.pipe(forward)
-  })
-  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
-  const { port } = listener.address() as { port: number }
-  return {
-    url: `http://127.0.0.1:${port}`,
-    close: async () => {
-      listener.closeAllConnections()
-      await new Promise((resolve) => listener.close(resolve))
-    },
-  }
 }
 
 async function api(method: string, path: string, body?: object) {

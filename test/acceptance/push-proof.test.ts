@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type FaultyRegistry, startFaultyRegistry } from '../registry/faulty-registry.ts'
+import { type FaultProxy, faultProxy, UPLOADS } from '../support/fault-proxy.ts'
+import { claimsBlobs } from '../support/faults.ts'
 import { savedImage, writeArchive } from './archives.ts'
-import { type Fault, type FaultyProxy, faultyProxy } from './faulty-proxy.ts'
 import { imgctl, jsonError, serve, startImgctl, type TestServer } from './program.ts'
 
 const MIB = 1024 * 1024
@@ -12,7 +13,7 @@ const MIB = 1024 * 1024
 let server: TestServer
 let folder: string
 let registry: FaultyRegistry
-let proxy: FaultyProxy | undefined
+let proxy: FaultProxy | undefined
 beforeAll(async () => {
   server = await serve()
   folder = await mkdtemp(join(tmpdir(), 'imgctl-archives-'))
@@ -79,34 +80,25 @@ test('a registry that keeps other bytes of a blob than it was sent: exit 5, and 
 
 test('a HEAD that says of a layer that it is there, and it is not: it is sent after all', async () => {
   const path = await archive('lied')
-  const lies: { about: string | undefined; size: number } = { about: undefined, size: 0 }
-  proxy = await faultyProxy(server.url, (call): Fault | undefined =>
-    lies.about && call.startsWith('HEAD') && call.endsWith(lies.about)
-      ? { status: 200, headers: { 'content-length': String(lies.size) } }
-      : call.includes('mount=')
-        ? { status: 403 }
-        : undefined,
-  )
+  proxy = await faultProxy(server.url)
   const env = { ...server.env, IMGCTL_SERVER: proxy.url }
   const first = await imgctl(['image', 'push', path, '--name', 'lied:1.0'], { env })
   expect(first.code).toBe(0)
-  const layer = proxy.exchanges
-    .filter(({ method, path }) => method === 'PUT' && path.includes('digest='))
-    .map(({ path }) => decodeURIComponent(path.split('digest=')[1]!))
+  const layer = proxy.of('PUT', /digest=/).map(({ path }) => decodeURIComponent(path.split('digest=')[1]!))
   const plan = await imgctl(['image', 'push', path, '--name', 'lied:2.0', '--dry-run', '--format', 'json'], {
     env,
   })
   const { digest, size } = JSON.parse(plan.stdout).layers[0]
   expect(layer).toContain(digest)
-  Object.assign(lies, { about: `/blobs/${digest}`, size })
   proxy.exchanges.length = 0
+  proxy.faultFor = claimsBlobs(new Map([[digest, size]]))
   const second = await imgctl(['image', 'push', path, '--name', 'elsewhere:1.0'], { env })
   expect(second).toMatchObject({
     code: 0,
     stderr: expect.stringContaining('lacks a layer that it said it has'),
   })
-  expect(proxy.uploaded()).toBeGreaterThan(MIB)
-  expect(proxy.exchanges.filter(({ method, path }) => method === 'PUT' && /manifests/.test(path))).toEqual([
+  expect(proxy.sent(UPLOADS)).toBeGreaterThan(MIB)
+  expect(proxy.of('PUT', /manifests/)).toEqual([
     expect.objectContaining({ status: 400 }),
     expect.objectContaining({ status: 201 }),
   ])

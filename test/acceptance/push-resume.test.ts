@@ -2,9 +2,10 @@ import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { type CuttingProxy, startCuttingProxy } from '../registry/cutting-proxy.ts'
+import type { Fault } from '../support/fault.ts'
+import { type FaultProxy, faultProxy, UPLOADS } from '../support/fault-proxy.ts'
+import { cutsConnections, losesSession, onParts } from '../support/faults.ts'
 import { savedImage, writeArchive } from './archives.ts'
-import { type Fault, type FaultyProxy, faultyProxy, losesSession } from './faulty-proxy.ts'
 import { imgctl, serve, startImgctl, type TestServer } from './program.ts'
 
 const MIB = 1024 * 1024
@@ -14,17 +15,14 @@ const SLOW: Fault = { bytesPerSecond: 24 * MIB }
 
 let server: TestServer
 let folder: string
-let proxy: FaultyProxy | undefined
-let cutting: CuttingProxy | undefined
+let proxy: FaultProxy | undefined
 beforeAll(async () => {
   server = await serve()
   folder = await mkdtemp(join(tmpdir(), 'imgctl-archives-'))
 })
 afterEach(async () => {
   await proxy?.close()
-  await cutting?.close()
   proxy = undefined
-  cutting = undefined
 })
 afterAll(async () => {
   await server.stop()
@@ -35,7 +33,10 @@ const archive = async (name: string) =>
   writeArchive(join(folder, `${name}.tar`), await savedImage({ tag: `${name}:1.0`, bytes: IMAGE }))
 const throughProxy = async (target = server, fault: Fault | undefined = SLOW) => {
   const slow: { fault: Fault | undefined } = { fault }
-  proxy = await faultyProxy(target.url, (call) => (call.startsWith('PATCH') ? slow.fault : undefined))
+  proxy = await faultProxy(
+    target.url,
+    onParts(() => slow.fault),
+  )
   return { env: { ...target.env, IMGCTL_SERVER: proxy.url }, slow }
 }
 const notes = (of = server) =>
@@ -46,18 +47,18 @@ describe('a push that was killed', () => {
     const path = await archive('killed')
     const { env, slow } = await throughProxy()
     const run = startImgctl(['image', 'push', path], { env })
-    await until(() => proxy!.uploaded() >= IMAGE / 2)
+    await until(() => proxy!.sent(UPLOADS) >= IMAGE / 2)
     run.child.kill('SIGKILL')
     await run.ended
     const [name] = await notes()
     const note = await stat(join(server.folder, 'cache', 'imgctl', 'uploads', name!))
     expect(note.mode & 0o777).toBe(0o600)
 
-    const first = proxy!.uploaded()
+    const first = proxy!.sent(UPLOADS)
     slow.fault = undefined
     const again = await imgctl(['image', 'push', path], { env })
     expect(again).toMatchObject({ code: 0, stdout: expect.stringMatching(/killed@sha256:/) })
-    const second = proxy!.uploaded() - first
+    const second = proxy!.sent(UPLOADS) - first
     expect(second).toBeLessThanOrEqual(0.55 * IMAGE)
     expect(second).toBeGreaterThan(0)
     expect(await notes()).toEqual([])
@@ -67,13 +68,13 @@ describe('a push that was killed', () => {
     const path = await archive('stopped')
     const { env, slow } = await throughProxy()
     const run = startImgctl(['image', 'push', path], { env })
-    await until(() => proxy!.uploaded() >= IMAGE / 2)
+    await until(() => proxy!.sent(UPLOADS) >= IMAGE / 2)
     run.child.kill('SIGINT')
     expect(await run.ended).toMatchObject({ code: 130 })
-    const first = proxy!.uploaded()
+    const first = proxy!.sent(UPLOADS)
     slow.fault = undefined
     expect(await imgctl(['image', 'push', path], { env })).toMatchObject({ code: 0 })
-    expect(proxy!.uploaded() - first).toBeLessThanOrEqual(0.55 * IMAGE)
+    expect(proxy!.sent(UPLOADS) - first).toBeLessThanOrEqual(0.55 * IMAGE)
     expect(proxy!.count('DELETE')).toBe(0)
   })
 
@@ -83,15 +84,15 @@ describe('a push that was killed', () => {
       const path = await archive('both')
       const { env, slow } = await throughProxy(own)
       const run = startImgctl(['image', 'push', path], { env })
-      await until(() => proxy!.uploaded() >= IMAGE / 2)
+      await until(() => proxy!.sent(UPLOADS) >= IMAGE / 2)
       run.child.kill('SIGKILL')
       await own.crash()
       await run.ended
       await own.restart()
-      const first = proxy!.uploaded()
+      const first = proxy!.sent(UPLOADS)
       slow.fault = undefined
       expect(await imgctl(['image', 'push', path], { env })).toMatchObject({ code: 0 })
-      expect(proxy!.uploaded() - first).toBeLessThanOrEqual(0.6 * IMAGE)
+      expect(proxy!.sent(UPLOADS) - first).toBeLessThanOrEqual(0.6 * IMAGE)
     } finally {
       await own.stop()
     }
@@ -103,7 +104,7 @@ describe('a push that was killed', () => {
     const login = await imgctl(['login', '--api-key-stdin'], { env, input: server.apiKey })
     expect(login.code).toBe(0)
     const run = startImgctl(['image', 'push', await archive('left')], { env })
-    await until(() => proxy!.uploaded() >= IMAGE / 4)
+    await until(() => proxy!.sent(UPLOADS) >= IMAGE / 4)
     run.child.kill('SIGKILL')
     await run.ended
     expect(await notes()).toHaveLength(1)
@@ -115,20 +116,20 @@ describe('a push that was killed', () => {
     const path = await archive('forgotten')
     const { env, slow } = await throughProxy()
     const run = startImgctl(['image', 'push', path], { env })
-    await until(() => proxy!.uploaded() >= IMAGE / 2)
+    await until(() => proxy!.sent(UPLOADS) >= IMAGE / 2)
     run.child.kill('SIGKILL')
     await run.ended
-    const session = proxy!.exchanges.findLast(({ method }) => method === 'PATCH')!
+    const session = proxy!.of('PATCH').at(-1)!
     const { authorization } = session.headers
     const cancelled = await fetch(server.url + session.path, {
       method: 'DELETE',
       headers: { authorization: authorization! },
     })
     expect(cancelled.status).toBe(204)
-    const first = proxy!.uploaded()
+    const first = proxy!.sent(UPLOADS)
     slow.fault = undefined
     expect(await imgctl(['image', 'push', path], { env })).toMatchObject({ code: 0 })
-    expect(proxy!.uploaded() - first).toBeGreaterThanOrEqual(IMAGE)
+    expect(proxy!.sent(UPLOADS) - first).toBeGreaterThanOrEqual(IMAGE)
     expect(await notes()).toEqual([])
   })
 })
@@ -138,12 +139,12 @@ test('a server that is killed at the half of a push and comes back: the same run
   try {
     const { env } = await throughProxy(own)
     const run = startImgctl(['image', 'push', await archive('restarted'), '--retries', '20'], { env })
-    await until(() => proxy!.uploaded() >= IMAGE / 2)
+    await until(() => proxy!.sent(UPLOADS) >= IMAGE / 2)
     await own.crash()
     await own.restart()
     expect(await run.ended).toMatchObject({ code: 0 })
     // What was on its way when it died, and what the tries sent that met nobody.
-    expect(proxy!.uploaded()).toBeLessThanOrEqual(1.6 * IMAGE)
+    expect(proxy!.sent(UPLOADS)).toBeLessThanOrEqual(1.6 * IMAGE)
   } finally {
     await own.stop()
   }
@@ -153,21 +154,21 @@ test.each([
   [20, 1],
   [5, 8],
 ])('connections that are cut after %i MiB: at most a tenth more bytes go than without', async (mib, cuts) => {
-  cutting = await startCuttingProxy(server.host, () => mib * MIB)
-  const env = { ...server.env, IMGCTL_SERVER: `http://${cutting.host}` }
+  proxy = await faultProxy(server.url, cutsConnections(mib * MIB))
+  const env = { ...server.env, IMGCTL_SERVER: proxy.url }
   const result = await imgctl(['image', 'push', await archive(`cut${mib}`)], { env })
   expect(result.code).toBe(0)
-  expect(cutting.cuts).toBeGreaterThanOrEqual(cuts)
-  expect(cutting.sent).toBeLessThanOrEqual(1.1 * IMAGE)
+  expect(proxy.cuts()).toBeGreaterThanOrEqual(cuts)
+  expect(proxy.sent()).toBeLessThanOrEqual(1.1 * IMAGE)
 })
 
 test('a session that is lost in the middle of a layer: that layer begins anew, once', async () => {
-  proxy = await faultyProxy(server.url, losesSession(16 * MIB))
+  proxy = await faultProxy(server.url, losesSession(16 * MIB))
   const env = { ...server.env, IMGCTL_SERVER: proxy.url }
   const result = await imgctl(['image', 'push', await archive('lost')], { env })
   expect(result).toMatchObject({ code: 0, stderr: expect.stringContaining('sending it again') })
   // What was lost, the chunk that was refused, and the layer.
-  expect(proxy.uploaded()).toBeLessThanOrEqual(IMAGE + 24 * MIB + MIB)
+  expect(proxy.sent(UPLOADS)).toBeLessThanOrEqual(IMAGE + 24 * MIB + MIB)
   expect(proxy.count('POST', /blobs\/uploads/)).toBeLessThanOrEqual(4)
 })
 
@@ -177,7 +178,7 @@ test('two identical pushes at once never write into one session', async () => {
   const runs = await Promise.all([1, 2].map(() => imgctl(['image', 'push', path], { env })))
   expect(runs.map(({ code }) => code)).toEqual([0, 0])
   expect(runs[0]!.stdout).toBe(runs[1]!.stdout)
-  const layers = proxy!.exchanges.filter(({ method, bytes }) => method === 'PATCH' && bytes > MIB)
+  const layers = proxy!.of('PATCH').filter(({ sent }) => sent > MIB)
   const sessions = layers.map(({ path }) => path)
   expect(new Set(sessions).size).toBe(2)
   expect(await notes()).toEqual([])
@@ -192,7 +193,7 @@ test('--limit-rate: the time of a push is that of its bytes, counted at the othe
   const startedAt = Date.now()
   const result = await imgctl(['image', 'push', path, '--limit-rate', '2M'], { env })
   expect(result.code).toBe(0)
-  const rate = proxy!.uploaded() / ((Date.now() - startedAt) / 1000)
+  const rate = proxy!.sent(UPLOADS) / ((Date.now() - startedAt) / 1000)
   // The rest of the push takes time too: it can only be slower.
   expect(rate).toBeLessThanOrEqual(2 * MIB * 1.1)
 })
@@ -204,8 +205,8 @@ test('--chunk-size: no body is larger', async () => {
     await savedImage({ tag: 'chunked:1.0', bytes: 6 * MIB }),
   )
   expect(await imgctl(['image', 'push', path, '--chunk-size', '2M'], { env })).toMatchObject({ code: 0 })
-  const patches = proxy!.exchanges.filter(({ method, bytes }) => method === 'PATCH' && bytes > 0)
-  expect(Math.max(...patches.map(({ bytes }) => bytes))).toBeLessThanOrEqual(3 * MIB)
+  const patches = proxy!.of('PATCH').filter(({ sent }) => sent > 0)
+  expect(Math.max(...patches.map(({ sent }) => sent))).toBeLessThanOrEqual(3 * MIB)
   expect(patches.length).toBeGreaterThanOrEqual(3)
 })
 

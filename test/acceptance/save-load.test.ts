@@ -11,8 +11,10 @@ import { callEngine } from '../services/engine.ts'
 import { ENGINE } from '../services/engines.ts'
 import { fixtureImages, IMAGES } from '../services/fixtures.ts'
 import { describeWith, service } from '../services/use.ts'
+import type { FaultFor } from '../support/fault.ts'
+import { type FaultProxy, faultProxy } from '../support/fault-proxy.ts'
+import { on } from '../support/faults.ts'
 import { savedImage, savedPair, tarOf, writeArchive } from './archives.ts'
-import { type Fault, type FaultyProxy, faultyProxy } from './faulty-proxy.ts'
 import { imgctl, jsonError, serve, startImgctl, type TestServer } from './program.ts'
 import { inTerminal } from './terminal.ts'
 
@@ -25,7 +27,7 @@ let server: TestServer
 let root: string
 let folder: string
 let count = 0
-let proxy: FaultyProxy | undefined
+let proxy: FaultProxy | undefined
 beforeAll(async () => {
   server = await serve()
   root = await mkdtemp(join(tmpdir(), 'imgctl-save-load-'))
@@ -52,11 +54,14 @@ afterAll(async () => {
 
 const remote = (args: string[], env: Record<string, string> = {}) =>
   imgctl(args, { env: { ...server.env, ...NO_ENGINE, ...env } })
-const throughProxy = async (rule: (call: string, count: number) => Fault | undefined) => {
-  proxy = await faultyProxy(server.url, rule)
+const throughProxy = async (faultFor: FaultFor) => {
+  proxy = await faultProxy(server.url, faultFor)
   return { IMGCTL_SERVER: proxy.url }
 }
-const isLayer = (call: string) => /^GET \/v2\/.*\/blobs\//.test(call)
+const BLOB = /^\/v2\/.*\/blobs\//
+const silentAfterOneBlob = on('GET', BLOB, () =>
+  proxy!.count('GET', BLOB) > 1 ? { silent: true } : undefined,
+)
 
 describe('image save --remote, without an engine', () => {
   test.each(['docker', 'oci'])(
@@ -122,9 +127,8 @@ describe('image save --remote, without an engine', () => {
   })
 
   test('a server that sends other bytes: nothing is left', async () => {
-    const env = await throughProxy((call) =>
-      isLayer(call) ? { status: 200, headers: { 'content-length': '5' }, body: 'wrong' } : undefined,
-    )
+    const wrong = { status: 200, headers: { 'content-length': '5' }, body: 'wrong' }
+    const env = await throughProxy(on('GET', BLOB, { answer: wrong }))
     const out = join(folder, 'app.tar')
     const result = await remote(
       ['image', 'save', '--remote', 'team/app:1.0', '-o', out, '--progress', 'json'],
@@ -136,8 +140,7 @@ describe('image save --remote, without an engine', () => {
   })
 
   test('kill -9: the next run removes what was left, and what a live one writes stays', async () => {
-    let layers = 0
-    const env = await throughProxy((call) => (isLayer(call) && ++layers > 1 ? 'silence' : undefined))
+    const env = await throughProxy(silentAfterOneBlob)
     const args = (name: string) => ['image', 'save', '--remote', 'large:1.0', '-o', join(folder, name)]
     const killed = startImgctl(args('killed.tar'), { env: { ...server.env, ...env } })
     await until(async () => (await readdir(folder)).length === 1)
@@ -146,7 +149,7 @@ describe('image save --remote, without an engine', () => {
     killed.child.kill('SIGKILL')
     await killed.ended
     expect(await readdir(folder)).toEqual([left])
-    layers = 0
+    proxy!.exchanges.length = 0
     const alive = startImgctl(args('alive.tar'), { env: { ...server.env, ...env } })
     await until(async () => (await readdir(folder)).some((name) => name.includes(`-${alive.child.pid}-`)))
     expect(await remote(args('whole.tar'))).toMatchObject({ code: 0 })
@@ -162,11 +165,10 @@ describe('image save --remote, without an engine', () => {
   })
 
   test('Ctrl-C while the server is silent: exit 130, and nothing is left', async () => {
-    let layers = 0
-    const env = await throughProxy((call) => (isLayer(call) && ++layers > 1 ? 'silence' : undefined))
+    const env = await throughProxy(silentAfterOneBlob)
     const args = ['image', 'save', '--remote', 'large:1.0', '-o', join(folder, 'large.tar')]
     const run = startImgctl(args, { env: { ...server.env, ...env } })
-    await until(() => layers > 1)
+    await until(() => proxy!.count('GET', BLOB) > 1)
     run.child.kill('SIGINT')
     const { code, stderr } = await run.ended
     expect(code).toBe(130)

@@ -11,8 +11,9 @@ import { CHUNK_BYTES } from '../../src/registry/blob-upload.ts'
 import { createRegistryClient } from '../../src/registry/client.ts'
 import { serverSettings } from '../../src/server/settings.ts'
 import { type RunningServer, startServer } from '../../src/server/start.ts'
-import { startCuttingProxy } from '../registry/cutting-proxy.ts'
 import { sha256 } from '../registry/faulty-registry.ts'
+import { faultProxy } from '../support/fault-proxy.ts'
+import { cutsConnections } from '../support/faults.ts'
 
 const MIB = 1024 * 1024
 
@@ -78,7 +79,7 @@ test.each([
 ])(
   'a %s blob over a line that cuts each connection: at most one chunk is sent twice',
   async (kind, cutAfter) => {
-    const proxy = await startCuttingProxy(new URL(server.url).host, () => cutAfter)
+    const proxy = await faultProxy(server.url, cutsConnections(cutAfter))
     const repository = await openRepository(`cut-${kind}`, proxy.host)
     const bytes = randomBytes(40 * MIB)
     let progress = 0
@@ -87,8 +88,8 @@ test.each([
     }
     if (kind === 'known') await repository.writeBlob(describeBlob(bytes), openAt(bytes), { onBytes })
     else await repository.writeStream(openAt(bytes)(0), () => describeBlob(bytes), { onBytes })
-    expect(proxy.cuts).toBeGreaterThan(2)
-    expect(proxy.sent).toBeLessThanOrEqual(bytes.byteLength + CHUNK_BYTES)
+    expect(proxy.cuts()).toBeGreaterThan(2)
+    expect(proxy.sent()).toBeLessThanOrEqual(bytes.byteLength + CHUNK_BYTES)
     expect(progress).toBe(bytes.byteLength)
     expect(await readBack(await openRepository(`cut-${kind}`), bytes)).toBe(true)
     await proxy.close()

@@ -4,10 +4,12 @@ import { afterAll, expect, test } from 'vitest'
 import { OCI_CONFIG, OCI_LAYER, OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import type { Repository, RepositoryLocation } from '../../src/ports/registry.ts'
 import { createRegistryClient } from '../../src/registry/client.ts'
-import { type CuttingProxy, startCuttingProxy } from '../registry/cutting-proxy.ts'
 import { sha256 } from '../registry/faulty-registry.ts'
 import { rejection } from '../registry/open-client.ts'
 import { describeWith, service } from '../services/use.ts'
+import type { FaultFor } from '../support/fault.ts'
+import { type FaultProxy, faultProxy } from '../support/fault-proxy.ts'
+import { cutsConnections } from '../support/faults.ts'
 
 const MIB = 1024 * 1024
 /** Heads of requests and what the kernel took before it heard of the cut. */
@@ -33,8 +35,8 @@ async function readBack(repository: Repository, bytes: Buffer): Promise<boolean>
   return Buffer.concat(await stream.toArray()).equals(bytes)
 }
 
-async function proxied(host: string, cutAfter: () => number): Promise<CuttingProxy> {
-  const proxy = await startCuttingProxy(host, cutAfter)
+async function proxied(host: string, faultFor: FaultFor): Promise<FaultProxy> {
+  const proxy = await faultProxy(`http://${host}`, faultFor)
   closing.push(proxy)
   return proxy
 }
@@ -105,8 +107,8 @@ describeWith(['registry'], 'CNCF distribution', () => {
 
   test('a line that is cut once: it gives the session up, and the blob is begun anew', async () => {
     const bytes = randomBytes(40 * MIB)
-    const proxy: CuttingProxy = await proxied(service('registry').host, () =>
-      proxy.cuts === 0 ? 24 * MIB : Number.POSITIVE_INFINITY,
+    const proxy: FaultProxy = await proxied(service('registry').host, () =>
+      proxy.cuts() === 0 ? { cutConnectionAfter: 24 * MIB } : undefined,
     )
     const target = repository('cut-once', proxy.host)
     let progress = 0
@@ -115,19 +117,19 @@ describeWith(['registry'], 'CNCF distribution', () => {
         progress += count
       },
     })
-    expect(proxy.cuts).toBe(1)
-    expect(proxy.sent).toBeLessThanOrEqual(bytes.byteLength + 24 * MIB + OVERHEAD)
+    expect(proxy.cuts()).toBe(1)
+    expect(proxy.sent()).toBeLessThanOrEqual(bytes.byteLength + 24 * MIB + OVERHEAD)
     expect(progress).toBe(bytes.byteLength)
     expect(await readBack(target, bytes)).toBe(true)
   })
 
   test('a line that cuts every connection after 24 MiB: a blob of 64 MiB gets through', async () => {
     const bytes = randomBytes(64 * MIB)
-    const proxy = await proxied(service('registry').host, () => 24 * MIB)
+    const proxy = await proxied(service('registry').host, cutsConnections(24 * MIB))
     const target = repository('cut-always', proxy.host)
     await target.writeBlob(describeBlob(bytes), openAt(bytes))
-    expect(proxy.cuts).toBe(1)
-    expect(proxy.sent).toBeLessThanOrEqual(bytes.byteLength + 24 * MIB + OVERHEAD)
+    expect(proxy.cuts()).toBe(1)
+    expect(proxy.sent()).toBeLessThanOrEqual(bytes.byteLength + 24 * MIB + OVERHEAD)
     expect(await readBack(repository('cut-always'), bytes)).toBe(true)
   })
 
