@@ -26,6 +26,10 @@ Needs Node.js 22.13 or newer.`,
     tlsKey: text('--tls-key <file>', "the certificate's key, PEM"),
     publicUrl: text('--public-url <url>', 'how clients reach the server, when a proxy stands before it'),
     insecureHttp: flag('--insecure-http', 'allow plain HTTP on an address that is not loopback'),
+    trustedProxies: texts(
+      '--trusted-proxy <cidr,...>',
+      'proxies on other machines whose X-Forwarded-For and -Proto are believed; may be given again',
+    ),
     allowUpstream: texts(
       '--allow-upstream <host[:port]>',
       'a registry that may be fetched from although its address is private',
@@ -69,6 +73,7 @@ Needs Node.js 22.13 or newer.`,
     const server = await context.startServer({
       dataDir,
       insecureHttp,
+      trustedProxies: options.trustedProxies.flatMap((list) => list.split(',')),
       allowUpstream,
       publicUrl,
       oidc,

@@ -34,6 +34,8 @@ export interface ServerSettings {
   /** How clients reach the server, when that is not the address it listens on. No path. */
   readonly publicUrl: string | undefined
   readonly insecureHttp: boolean
+  /** Addresses and CIDR ranges whose forwarded headers are believed, besides those of this machine. */
+  readonly trustedProxies: readonly string[]
   /** Whose access tokens are taken; undefined: this server is the issuer itself. */
   readonly oidc: ExternalIssuerSettings | undefined
   /** Hosts (`host` or `host:port`) that `image create` may fetch from although their address is not public. */

@@ -4,6 +4,7 @@ import type { ErrorCode } from '../errors/codes.ts'
 import { ImgctlError } from '../errors/error.ts'
 import type { ServerSettings } from './context.ts'
 import type { Connections } from './http/connections.ts'
+import { assertTrustedProxies } from './identity/client-address.ts'
 import { assertExternalIssuer } from './identity/external-tokens.ts'
 
 /** What a client may still need after the server was told to stop. */
@@ -17,13 +18,15 @@ const LOCALHOST = '127.0.0.1'
 const WILDCARDS: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' }
 
 /** @throws ImgctlError USAGE for settings that no server may start with */
-export function assertListenable({ host, port, tls, insecureHttp, publicUrl, oidc }: ServerSettings): void {
+export function assertListenable(settings: ServerSettings): void {
+  const { host, port, tls, insecureHttp, publicUrl, oidc, trustedProxies } = settings
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     throw new ImgctlError('USAGE', `${port} is not a port`, {
       hint: 'choose 1 to 65535, or 0 for a free one',
     })
   }
   if (publicUrl !== undefined) assertPublicUrl(publicUrl)
+  assertTrustedProxies(trustedProxies)
   if (oidc) assertExternalIssuer(oidc)
   if (!tls && !insecureHttp && !LOOPBACK.test(host)) {
     throw new ImgctlError('USAGE', `${host} can be reached from other machines, and there is no TLS`, {

@@ -18,6 +18,7 @@ export function serverSettings({ limits, ...chosen }: ChosenSettings): ServerSet
     tls: undefined,
     publicUrl: undefined,
     insecureHttp: false,
+    trustedProxies: [],
     oidc: undefined,
     allowUpstream: [],
     platforms: [LINUX_AMD64],

@@ -1,12 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { peerCertificate } from '../server/peer-certificate.ts'
 import { writeTlsFiles } from '../server/start-tls-files.ts'
-import { serve } from './program.ts'
+import { imgctl, serve } from './program.ts'
 
 const PROGRAM = join(import.meta.dirname, '../../bin/imgctl.js')
 const HEALTHCHECK = join(import.meta.dirname, '../../deploy/healthcheck.mjs')
@@ -41,6 +42,26 @@ test('SIGHUP without TLS leaves the server as it is', async () => {
   expect(healthcheck(port)).toBe(0)
   process.kill(server.pid(), 'SIGHUP')
   expect(healthcheck(port)).toBe(0)
+})
+
+test('proxies that are named say who the client is; what is no address range starts nothing', async () => {
+  const server = await serve(['--trusted-proxy', '10.0.0.1,10.8.0.0/24', '--trusted-proxy', '192.0.2.80'])
+  onTestFinished(server.stop)
+  const headers = {
+    authorization: `Bearer ${server.apiKey}`,
+    'content-type': 'application/json',
+    'x-forwarded-for': '198.51.100.7, 192.0.2.80, 10.8.0.3, 10.0.0.1',
+  }
+  const body = JSON.stringify({ name: 'ci', permissions: ['read:images'] })
+  expect((await fetch(`${server.url}/api/api-keys`, { method: 'POST', headers, body })).status).toBe(201)
+  const listed = await imgctl(['audit', 'list', '--format', 'json'], { env: server.env })
+  expect(JSON.parse(listed.stdout)).toMatchObject([{ target: 'ci', address: '198.51.100.7' }])
+
+  const data = join(await folder(), 'data')
+  const refused = await imgctl(['serve', '--data', data, '--trusted-proxy', 'nginx'])
+  expect(refused.code).toBe(2)
+  expect(refused.stderr).toContain('--trusted-proxy takes addresses and ranges of them, not "nginx"')
+  expect(existsSync(data)).toBe(false)
 })
 
 test('the health check fails where no server is', () => {

@@ -45,6 +45,7 @@ export async function testContext(settings: Partial<ServerSettings> = {}): Promi
       port: 0,
       tls: undefined,
       publicUrl: undefined,
+      trustedProxies: [],
       insecureHttp: false,
       oidc: undefined,
       allowUpstream: [],

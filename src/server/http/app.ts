@@ -8,6 +8,7 @@ import fastify, {
   LogController,
 } from 'fastify'
 import type { ServerContext } from '../context.ts'
+import { trustedProxies } from '../identity/client-address.ts'
 import { ISSUER_PATH } from '../identity/issuer.ts'
 import { rewriteImageUrl } from '../images/image-url.ts'
 import { isRegistryUrl, replyAsRegistry } from '../registry/error-reply.ts'
@@ -98,8 +99,7 @@ async function newFastify({ settings, log }: ServerContext): Promise<FastifyInst
     connectionTimeout: IDLE_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
-    // A proxy on this machine says who the client is; nobody else is believed.
-    trustProxy: 'loopback',
+    trustProxy: trustedProxies(settings.trustedProxies),
     rewriteUrl: ({ url = '/' }) => rewriteImageUrl(url),
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>

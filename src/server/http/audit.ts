@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ServerContext } from '../context.ts'
 import { recordAudit } from '../identity/audit-log.ts'
+import { clientAddress } from '../identity/client-address.ts'
 import { parseTarget } from '../registry/target.ts'
 
 declare module 'fastify' {
@@ -41,9 +42,9 @@ export function auditChanges(app: FastifyInstance, ctx: ServerContext): void {
   app.addHook('onSend', async (request, reply) => {
     try {
       const change = changeOf(request, reply)
-      const { id: requestId, ip: address, principal = null } = request
+      const { id: requestId, principal = null } = request
       if (!change) return
-      const record = { principal, ...change, requestId, address }
+      const record = { principal, ...change, requestId, address: clientAddress(request) }
       await ctx.reserve.use(() => recordAudit(ctx, record))
     } catch (error) {
       // The change is made: to answer otherwise would be wrong.

@@ -2,6 +2,7 @@ import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { ImgctlError } from '../../errors/error.ts'
 import type { ServerSettings } from '../context.ts'
+import { clientAddress } from '../identity/client-address.ts'
 import { siteOf } from '../identity/site.ts'
 
 const WINDOW_MS = 60_000
@@ -25,7 +26,7 @@ export async function createRateLimits(
   await app.register(rateLimit, { global: false, timeWindow: WINDOW_MS })
   const address = app.createRateLimit({
     max: requestsPerMinute.address,
-    keyGenerator: (request) => siteOf(request.ip),
+    keyGenerator: (request) => siteOf(clientAddress(request)),
   })
   const key = app.createRateLimit({
     max: requestsPerMinute.key,
@@ -33,7 +34,7 @@ export async function createRateLimits(
   })
   const issuer = app.createRateLimit({
     max: Math.min(requestsPerMinute.address, ISSUER_REQUESTS),
-    keyGenerator: (request) => siteOf(request.ip),
+    keyGenerator: (request) => siteOf(clientAddress(request)),
   })
   return {
     atIssuer: async (request) => assertAllowed(await issuer(request)),

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { clientAddress } from '../identity/client-address.ts'
 import type { Principal } from '../identity/principal.ts'
 import { pathOf } from './error-reply.ts'
 
@@ -26,7 +27,7 @@ export function logRequests(app: FastifyInstance): void {
       path: request.routeOptions.config.secretPath ? request.routeOptions.url : pathOf(request),
       status: reply.statusCode,
       ms: Math.round(reply.elapsedTime),
-      address: request.ip,
+      address: clientAddress(request),
       ...(request.principal
         ? { organization: request.principal.organizationSlug, ...whoOf(request.principal) }
         : {}),

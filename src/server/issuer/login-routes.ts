@@ -8,6 +8,7 @@ import {
   findActiveAccount,
   normalizeLogin,
 } from '../identity/accounts.ts'
+import { clientAddress } from '../identity/client-address.ts'
 import type { IssuerFacts } from '../identity/issuer.ts'
 import { auditLogin } from '../identity/login-audit.ts'
 import { admit, bucketsOf, forgive } from '../identity/login-throttle.ts'
@@ -106,15 +107,16 @@ async function askConsent(
 /** A wrong password and an unknown user are one answer, after the same time. */
 async function logIn(step: Step, login: string, password: string): Promise<FastifyReply> {
   const { ctx } = step.issuer
+  const address = clientAddress(step.request)
   const known = await findAccount(ctx, login)
   const buckets = bucketsOf({
     login: normalizeLogin(login),
-    address: step.request.ip,
+    address,
     device: knownDevice(ctx, step.request, known?.userId),
   })
   const waitSeconds = await admit(ctx, buckets)
   if (waitSeconds !== undefined) {
-    ctx.log.warn({ address: step.request.ip }, 'login refused: too many wrong passwords')
+    ctx.log.warn({ address }, 'login refused: too many wrong passwords')
     step.reply.header('retry-after', String(waitSeconds))
     const minutes = Math.ceil(waitSeconds / SECONDS_PER_MINUTE)
     const wait = minutes === 1 ? 'a minute' : `${minutes} minutes`
@@ -122,7 +124,7 @@ async function logIn(step: Step, login: string, password: string): Promise<Fasti
   }
   const account = await checkPassword(ctx, login, password)
   if (!account) {
-    ctx.log.warn({ address: step.request.ip }, 'login refused: wrong user name or password')
+    ctx.log.warn({ address }, 'login refused: wrong user name or password')
     return askLogin(step, { login, status: 401, problem: 'The user name or the password is wrong.' })
   }
   await forgive(ctx, buckets)
