@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { isDigest } from '../../oci/digest.ts'
 import type { ServerContext } from '../context.ts'
 import type { Db } from '../store/database.ts'
+import { blobDigests, linkedDigests, oldManifests } from './digest-pages.ts'
 import { removeEmptyRepositories } from './repositories.ts'
 
 type CollectContext = Pick<ServerContext, 'db' | 'blobs' | 'now' | 'settings'>
@@ -15,6 +16,8 @@ export interface Collected {
   readonly bytes: number
 }
 
+const NOTHING: Collected = { manifests: 0, links: 0, blobs: 0, bytes: 0 }
+
 /**
  * Removes from one repository what nothing refers to and no push relied on for the grace time: manifests, then
  * links; and from the disk the blobs that no repository links any more. Safe beside pushes and pulls.
@@ -22,27 +25,33 @@ export interface Collected {
 export async function collectRepository(ctx: CollectContext, repositoryId: number): Promise<Collected> {
   const before = ctx.now() - ctx.settings.graceMs
   const manifests = await removeManifests(ctx.db, repositoryId, before)
-  const unlinked = await removeLinks(ctx.db, repositoryId, before)
-  return { manifests, links: unlinked.length, ...(await removeBlobs(ctx, unlinked)) }
+  let total: Collected = { ...NOTHING, manifests }
+  for await (const page of linkedDigests(ctx.db, repositoryId)) {
+    const unlinked = await removeLinks(ctx.db, repositoryId, before, page)
+    total = add(total, { ...NOTHING, links: unlinked.length, ...(await removeBlobs(ctx, unlinked)) })
+  }
+  return total
 }
 
 /** As collectRepository, for every repository; also drops repositories that are empty. */
 export async function collectAll(ctx: CollectContext): Promise<Collected> {
   const repositories = await ctx.db.selectFrom('repositories').select('id').execute()
-  let total: Collected = { manifests: 0, links: 0, blobs: 0, bytes: 0 }
+  let total = NOTHING
   for (const { id } of repositories) {
     total = add(total, await collectRepository(ctx, id))
     // The database answers without waiting; requests must get their turn.
     await setImmediate()
   }
   await removeEmptyRepositories(ctx.db, ctx.now() - ctx.settings.graceMs)
-  const removed = await removeBlobs(ctx, await unlinkedBlobs(ctx.db))
-  return add(total, { manifests: 0, links: 0, ...removed })
+  for await (const page of blobDigests(ctx.db)) {
+    total = add(total, { ...NOTHING, ...(await removeBlobs(ctx, await unlinkedOf(ctx.db, page))) })
+  }
+  return total
 }
 
 /** Removes files that a crash left between a blob's rename and its row, or between its row's end and its own. */
 export async function collectOrphanFiles(ctx: Pick<ServerContext, 'db' | 'blobs'>): Promise<Collected> {
-  let total: Collected = { manifests: 0, links: 0, blobs: 0, bytes: 0 }
+  let total = NOTHING
   for await (const digest of ctx.blobs.digests()) {
     const row = await ctx.db
       .selectFrom('blobs')
@@ -50,7 +59,7 @@ export async function collectOrphanFiles(ctx: Pick<ServerContext, 'db' | 'blobs'
       .where('digest', '=', digest)
       .executeTakeFirst()
     if (row) continue
-    total = add(total, { manifests: 0, links: 0, ...(await removeBlobs(ctx, [digest])) })
+    total = add(total, { ...NOTHING, ...(await removeBlobs(ctx, [digest])) })
   }
   return total
 }
@@ -89,9 +98,6 @@ async function dropUnlinkedRow(db: Db, digest: string): Promise<boolean> {
   return left === undefined
 }
 
-/** Manifests that are looked at in one go: some milliseconds, in which no request gets an answer. */
-const PAGE = 500
-
 /**
  * A manifest is needed by a tag, by an image, by an index that lists it, and a referrer by its subject. Removing
  * an index frees its manifests, so it goes in rounds.
@@ -102,29 +108,9 @@ async function removeManifests(db: Db, repositoryId: number, before: number): Pr
     let removed = 0
     for await (const page of oldManifests(db, repositoryId, before)) {
       removed += await removeUnneeded(db, repositoryId, before, page)
-      await setImmediate()
     }
     if (removed === 0) return total
     total += removed
-  }
-}
-
-/** The digests of those that no push relied on lately, in pages. */
-async function* oldManifests(db: Db, repositoryId: number, before: number): AsyncGenerator<string[]> {
-  let after = ''
-  for (;;) {
-    const rows = await db
-      .selectFrom('manifests')
-      .select('digest')
-      .where('repositoryId', '=', repositoryId)
-      .where('digest', '>', after)
-      .where('touchedAt', '<', before)
-      .orderBy('digest')
-      .limit(PAGE)
-      .execute()
-    if (rows.length > 0) yield rows.map(({ digest }) => digest)
-    if (rows.length < PAGE) return
-    after = rows.at(-1)!.digest
   }
 }
 
@@ -178,10 +164,16 @@ async function removeUnneeded(
   return Number(numDeletedRows)
 }
 
-async function removeLinks(db: Db, repositoryId: number, before: number): Promise<string[]> {
+async function removeLinks(
+  db: Db,
+  repositoryId: number,
+  before: number,
+  digests: readonly string[],
+): Promise<string[]> {
   const rows = await db
     .deleteFrom('blob_links as l')
     .where('l.repositoryId', '=', repositoryId)
+    .where('l.digest', 'in', digests)
     .where('l.touchedAt', '<', before)
     .where(({ not, exists, selectFrom }) =>
       not(
@@ -198,10 +190,11 @@ async function removeLinks(db: Db, repositoryId: number, before: number): Promis
   return rows.map(({ digest }) => digest)
 }
 
-async function unlinkedBlobs(db: Db): Promise<string[]> {
+async function unlinkedOf(db: Db, digests: readonly string[]): Promise<string[]> {
   const rows = await db
     .selectFrom('blobs as b')
     .select('b.digest')
+    .where('b.digest', 'in', digests)
     .where(({ not, exists, selectFrom }) =>
       not(exists(selectFrom('blob_links as l').select('l.digest').whereRef('l.digest', '=', 'b.digest'))),
     )

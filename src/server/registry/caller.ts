@@ -3,7 +3,7 @@ import type { ServerContext } from '../context.ts'
 import { originOf, principalOfOrigin } from '../identity/origin.ts'
 import { hasPermission, type Principal, principalOfApiKey, principalOfMember } from '../identity/principal.ts'
 import { principalOfPushSecret } from '../identity/push-access.ts'
-import type { RepositoryName } from './target.ts'
+import { type RepositoryName, tryRepositoryName } from './target.ts'
 
 export const ACTIONS = ['pull', 'push', 'delete'] as const
 export type Action = (typeof ACTIONS)[number]
@@ -157,6 +157,20 @@ export function canDo(caller: Caller, repository: RepositoryName, action: Action
     !caller.grants ||
     caller.grants.some(({ name, actions }) => name === repository.full && actions.includes(action))
   )
+}
+
+/**
+ * The repositories of the principal's organization (without its slug) that what was shown may read; undefined: all.
+ * It is what `canDo` says of each.
+ */
+export function readablePaths(caller: Caller): readonly string[] | undefined {
+  const { principal, actions, onlyRepository, grants } = caller
+  if (!principal || !actions.has('pull')) return []
+  if (!grants) return onlyRepository === undefined ? undefined : [onlyRepository]
+  return grants.flatMap(({ name }) => {
+    const repository = tryRepositoryName(name)
+    return repository && canDo(caller, repository, 'pull') ? [repository.path] : []
+  })
 }
 
 async function callerOfToken(ctx: ServerContext, token: string): Promise<Caller | undefined> {

@@ -1,14 +1,14 @@
 import type { Digest } from '../../oci/digest.ts'
 import { mountBlob } from '../content/links.ts'
-import { ensureRepository, findRepository } from '../content/repositories.ts'
+import { ensureRepository } from '../content/repositories.ts'
 import { challenge } from './access.ts'
 import type { Call } from './call.ts'
-import { canDo, couldDo } from './caller.ts'
+import { canDo, couldDo, readablePaths } from './caller.ts'
 import { tryRepositoryName } from './target.ts'
 
 /**
  * Links a blob that the caller may read in another repository of the organization: the one that `from` names, or
- * without `from` any. False: the client uploads it.
+ * without `from` any that these credentials, or this token, may read. False: the client uploads it.
  */
 export async function mountFrom(call: Call, digest: Digest): Promise<boolean> {
   const { ctx, query, request, access, target } = call
@@ -20,18 +20,17 @@ export async function mountFrom(call: Call, digest: Digest): Promise<boolean> {
     const scopes = [`repository:${target.repository.full}:pull,push`, `repository:${source.full}:pull`]
     throw challenge(ctx, request, scopes, 'insufficient_scope')
   }
-  const { caller, organizationId } = access
-  if (!source && (caller.onlyRepository !== undefined || !caller.actions.has('pull'))) return false
+  const { organizationId } = access
+  const paths = source ? [source.path] : readablePaths(access.caller)
+  if (paths?.length === 0) return false
   return ctx.db.transaction().execute(async (trx) => {
-    const sourceId = source && (await findRepository(trx, organizationId, source.path))
-    if (source && sourceId === undefined) return false
     let links = trx
       .selectFrom('blob_links')
       .innerJoin('repositories', 'repositories.id', 'blob_links.repositoryId')
       .select('blob_links.digest')
       .where('repositories.organizationId', '=', organizationId)
       .where('blob_links.digest', '=', digest)
-    if (sourceId !== undefined) links = links.where('blob_links.repositoryId', '=', sourceId)
+    if (paths !== undefined) links = links.where('repositories.path', 'in', paths)
     if (!(await links.executeTakeFirst())) return false
     const now = ctx.now()
     const repositoryId = await ensureRepository(trx, { organizationId, path: target.repository.path, now })

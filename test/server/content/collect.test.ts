@@ -52,6 +52,37 @@ test('what a tag needs stays for ever; what nothing needs goes after the grace t
   await client.call('HEAD', `/v2/acme/app/blobs/${loose}`, 404)
 })
 
+test('a repository of any size is cleaned up page by page', async () => {
+  const { ctx, client } = await setup()
+  const { layer } = await client.pushImage('acme/app', '1.0')
+  const { id } = await ctx.db.selectFrom('repositories').select('id').executeTakeFirstOrThrow()
+  const digests = Array.from({ length: 1_201 }, (_, n) => sha256(`gone ${n}`))
+  for (const digest of digests) {
+    await ctx.db
+      .transaction()
+      .execute((trx) => linkBlob(trx, { digest, size: 1, repositoryId: id, now: ctx.now() }))
+  }
+  const rows: number[] = []
+  const counted = ctx.db.withPlugin({
+    transformQuery: ({ node }) => node,
+    async transformResult({ result }) {
+      rows.push(result.rows.length)
+      return result
+    },
+  })
+  ctx.advance(GRACE_MS + 60_000)
+  expect(await collectAll({ ...ctx, db: counted })).toMatchObject({ links: 1_201, blobs: 1_201 })
+  expect(Math.max(...rows)).toBe(500)
+  await client.call('GET', `/v2/acme/app/blobs/${layer}`, 200)
+
+  // What a crash left of the rows, too.
+  for (const digest of digests)
+    await ctx.db.insertInto('blobs').values({ digest, size: 1, createdAt: 0 }).execute()
+  rows.length = 0
+  expect(await collectAll({ ...ctx, db: counted })).toMatchObject({ links: 0, blobs: 1_201 })
+  expect(Math.max(...rows)).toBe(500)
+})
+
 test('a push that finds content there keeps it for another grace time', async () => {
   const { ctx, server, client } = await setup()
   const { digest, layer } = await client.pushImage('acme/app', 'old', 'text')

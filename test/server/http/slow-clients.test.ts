@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type OpenApp, openApp } from './open-app.ts'
 
+const MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
 /** What a slow client gets here; the server gives longer. */
 const BODY_MS = 100
 let app: OpenApp
@@ -30,13 +32,18 @@ describe('a body that comes one byte at a time', () => {
   test.each([
     ['POST /api/images HTTP/1.1', 'application/json', 'BAD_REQUEST'],
     ['POST /api/registry/token HTTP/1.1', 'application/x-www-form-urlencoded', ''],
-    ['PUT /v2/default/app/manifests/1.0 HTTP/1.1', 'application/vnd.oci.image.manifest.v1+json', ''],
+    ['PUT /v2/default/app/manifests/1.0 HTTP/1.1', MANIFEST, ''],
+    ['PUT /v2/default/app/manifests/1.0?x=/blobs/uploads/x HTTP/1.1', MANIFEST, ''],
+    ['PUT /v2/default/blobs/uploads/manifests/1.0 HTTP/1.1', MANIFEST, ''],
+    ['PUT /v2/default/app/blobs/uploads/x%2Fmanifests%2F1.0 HTTP/1.1', MANIFEST, ''],
   ])('is given up, with an answer: %s', async (head, type, code) => {
     const { socket, answer, closed } = open(head)
     socket.write(`Content-Type: ${type}\r\nContent-Length: 1000\r\n\r\n`)
-    const drip = setInterval(() => socket.writable && socket.write('{'), BODY_MS / 5)
+    let sent = 0
+    const drip = setInterval(() => socket.writable && socket.write('{') && sent++, BODY_MS / 5)
     onTestFinished(() => clearInterval(drip))
     await closed
+    expect(sent).toBeLessThan(100)
     expect(answer()).toMatch(/^HTTP\/1\.1 400 /)
     expect(answer()).toMatch(/\r\nconnection: close\r\n/i)
     expect(answer()).toContain(code)
@@ -62,6 +69,22 @@ describe('a body that comes one byte at a time', () => {
     }
     await expect.poll(answer).toMatch(/^HTTP\/1\.1 202 /)
     expect(answer()).toMatch(/\r\nrange: 0-9\r\n/)
+  })
+
+  test('takes nothing from who reads slowly', async () => {
+    const bytes = 'x'.repeat(8 * 1024 * 1024)
+    const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+    const started = await app.call('POST', '/v2/default/app/blobs/uploads/')
+    const headers = { authorization: `Bearer ${app.key}`, 'content-type': 'application/octet-stream' }
+    const put = `${app.url}${started.headers.get('location')}?digest=${digest}`
+    expect((await fetch(put, { method: 'PUT', headers, body: bytes })).status).toBe(201)
+    const { socket, answer, closed } = open(`GET /v2/default/app/blobs/${digest} HTTP/1.1`)
+    socket.pause()
+    socket.write('Connection: close\r\n\r\n')
+    await new Promise((resolve) => setTimeout(resolve, 3 * BODY_MS))
+    socket.resume()
+    await closed
+    expect(answer().length).toBeGreaterThan(bytes.length)
   })
 
   test('that came in time is not cut later, nor is the connection', async () => {

@@ -198,6 +198,62 @@ describe('through a repository of its own, another organization', () => {
   })
 })
 
+describe('a mount of a blob that another repository of `default` has', () => {
+  const target = 'repository:default/target:pull,push'
+  const both = `${target} repository:default/app:pull`
+  const bearer = async (scope: string, secret?: string) => ({
+    secret: await token(encodeURIComponent(scope), secret),
+    bearer: true,
+  })
+  /** Who asks; the answer without `from`, and with the repository that has it. */
+  const ROWS: readonly [string, () => Promise<Credentials>, number, number][] = [
+    ['a key', async () => ({ secret: world.key }), 201, 201],
+    ['a key that may not read', async () => ({ secret: await world.keyWith(['write:images']) }), 202, 202],
+    ['a key that may not write', async () => ({ secret: await world.keyWith(['read:images']) }), 403, 403],
+    ['a push secret', async () => ({ secret: await pushSecret() }), 201, 201],
+    [
+      'a push secret of the target',
+      async () => ({ secret: await pushSecret('?repository=target') }),
+      202,
+      202,
+    ],
+    ['a token for both', () => bearer(both), 201, 201],
+    ['a token for the target', () => bearer(target), 202, 401],
+    ['a token for the target and a third', () => bearer(`${target} repository:default/third:pull`), 202, 401],
+    ['a token to delete there', () => bearer(`${target} repository:default/app:delete`), 202, 401],
+    ['a token for the one that has it', () => bearer('repository:default/app:pull,push'), 401, 401],
+    ['a token for nothing', () => bearer(''), 401, 401],
+    [
+      'a token of a key that may not read',
+      async () => bearer(both, await world.keyWith(['write:images'])),
+      202,
+      202,
+    ],
+    ['a token of another organization', () => bearer(both, world.stranger), 403, 403],
+    ['another organization', async () => ({ secret: world.stranger }), 403, 403],
+    ['nobody', async () => ({}), 401, 401],
+  ]
+
+  test.each(ROWS)('%s', async (_, credentials, anywhere, named) => {
+    const asked = await credentials()
+    for (const [query, status] of [
+      ['', anywhere],
+      ['&from=default/app', named],
+    ] as const) {
+      const digest = await world.client(world.key).pushBlob('default/app', `mounted ${Math.random()}`)
+      const answer = await send(
+        'POST',
+        'default/target',
+        { path: `blobs/uploads/?mount=${digest}${query}` },
+        asked,
+      )
+      const path = `blobs/${digest}`
+      const linked = await send('HEAD', 'default/target', { path }, { secret: world.key })
+      expect([query, answer.status, linked.status]).toEqual([query, status, status === 201 ? 200 : 404])
+    }
+  })
+})
+
 describe('the catalog', () => {
   const catalog = (credentials: Credentials) => send('GET', '..', { path: 'v2/_catalog' }, credentials)
 
