@@ -13,6 +13,16 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+/** Makes a file's content survive a power cut. */
+export async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r+')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
 /**
  * Replaces `path` as a whole: a reader sees the old content or the new, never a half, also after a power cut.
  *

@@ -4,6 +4,7 @@ import { open, rm } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ImgctlError, isCode } from '../../errors/error.ts'
+import { syncFile } from '../../internal/durable-file.ts'
 import { type Digest, type DigestAlgorithm, digestAlgorithm } from '../../oci/digest.ts'
 import { AppendFile } from './append-file.ts'
 import { fromFileError } from './file-errors.ts'
@@ -160,7 +161,9 @@ export class UploadFile implements Upload {
       throw new ImgctlError('DIGEST_MISMATCH', `the bytes that arrived are ${actual}, not ${digest}`)
     }
     // For what was written before a restart; every append has synced its own bytes.
-    await syncFile(this.#path)
+    await syncFile(this.#path).catch((error) => {
+      throw fromFileError(error)
+    })
     return this.#adopt(this.#path, { digest: actual, size: this.#size }, (blob) => {
       this.ended = true
       return keep(blob)
@@ -256,15 +259,4 @@ function closedEarly(): ImgctlError {
 
 function tooLarge(maxBytes: number): ImgctlError {
   return new ImgctlError('TOO_LARGE', `a blob may have at most ${maxBytes} bytes here`)
-}
-
-async function syncFile(path: string): Promise<void> {
-  const handle = await open(path, 'r+')
-  try {
-    await handle.sync()
-  } catch (error) {
-    throw fromFileError(error)
-  } finally {
-    await handle.close()
-  }
 }

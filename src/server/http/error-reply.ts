@@ -4,6 +4,7 @@ import type { ApiError } from '../../contract/server.ts'
 import type { ErrorCode } from '../../errors/codes.ts'
 import { ImgctlError } from '../../errors/error.ts'
 import { sendRefusal } from '../registry/refused-body.ts'
+import { diskFull } from '../store/failure.ts'
 
 /** The HTTP status of what a client did or can act on; every other code is a 500. */
 const STATUS: Partial<Record<ErrorCode, number>> = {
@@ -48,10 +49,7 @@ export function statusOf(code: ErrorCode): number {
  */
 export function toImgctlError(error: unknown): ImgctlError {
   if (error instanceof ImgctlError) return error
-  if (isDiskFull(error)) {
-    const hint = 'free some space on the disk of the data folder, then try again'
-    return new ImgctlError('DISK_FULL', "the server's disk is full", { hint, retryable: true, cause: error })
-  }
+  if (isDiskFull(error)) return diskFull(error)
   if (isClientFault(error)) {
     const code = FRAMEWORK_CODES[error.statusCode ?? 400] ?? 'BAD_REQUEST'
     return new ImgctlError(code, error.message, { cause: error })

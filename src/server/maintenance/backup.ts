@@ -3,7 +3,7 @@ import { chmod, copyFile, link, mkdir, open, readdir, rename, rm } from 'node:fs
 import { dirname, join } from 'node:path'
 import { sql } from 'kysely'
 import { ImgctlError } from '../../errors/error.ts'
-import { syncFolder } from '../../internal/durable-file.ts'
+import { syncFile, syncFolder } from '../../internal/durable-file.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { BackupReport, WorkOptions } from '../../ports/server-data.ts'
 import { blobPath } from '../content/blob-store.ts'
@@ -172,15 +172,6 @@ async function copied(from: string, to: string): Promise<void> {
   await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
   await chmod(to, PRIVATE_FILE)
   await syncFile(to)
-}
-
-async function syncFile(path: string): Promise<void> {
-  const handle = await open(path, 'r+')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }
 
 /** @returns whether the folder was made here */

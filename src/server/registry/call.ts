@@ -37,6 +37,7 @@ export function contentLength({ request }: Pick<Call, 'request'>): number | unde
   return Number(request.headers['content-length'] ?? 0)
 }
 
-export function blobPath(name: string, digest: string): string {
+/** Where a blob is pulled from, for `Location`. */
+export function blobLocation(name: string, digest: string): string {
   return `/v2/${name}/blobs/${digest}`
 }

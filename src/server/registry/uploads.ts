@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { ImgctlError, isCode } from '../../errors/error.ts'
+import { ImgctlError } from '../../errors/error.ts'
 import { type Digest, type DigestAlgorithm, digestAlgorithm } from '../../oci/digest.ts'
-import { removeBlobs } from '../content/collect.ts'
-import { linkBlob } from '../content/links.ts'
 import { ensureRepository } from '../content/repositories.ts'
 import { assertWithinStorage } from '../content/storage-quota.ts'
-import type { StoredBlob, Upload } from '../content/upload-file.ts'
-import { blobPath, type Call, contentLength, repositoryOf } from './call.ts'
+import { keepBlob } from '../content/store-blob.ts'
+import type { Upload } from '../content/upload-file.ts'
+import type { Trx } from '../store/database.ts'
+import { blobLocation, type Call, contentLength, repositoryOf } from './call.ts'
 import { mountFrom } from './mount.ts'
 import { chunkRange, receivedRange } from './ranges.ts'
 import { RegistryError } from './registry-error.ts'
@@ -179,21 +179,13 @@ async function appendBody(body: IncomingMessage, upload: Upload, maxBytes: numbe
 async function finish(call: Call, upload: Upload, id: string, digest: Digest): Promise<void> {
   const { ctx, access, target } = call
   const { organizationId } = access
-  const link = (blob: StoredBlob) =>
-    ctx.db.transaction().execute(async (trx) => {
-      const now = ctx.now()
-      const repositoryId = await ensureRepository(trx, { organizationId, path: target.repository.path, now })
-      await linkBlob(trx, { ...blob, repositoryId, now })
-      await assertWithinStorage(trx, organizationId, ctx.settings.limits.storagePerOrganization)
-      await trx.deleteFrom('uploads').where('id', '=', id).execute()
-    })
-  try {
-    await upload.finish(digest, link)
-  } catch (error) {
-    // Its file is there, and nobody may have it: what was refused takes no space.
-    if (isCode(error, 'QUOTA_EXCEEDED')) await removeBlobs(ctx, [digest])
-    throw error
+  const place = async (trx: Trx) => {
+    const { path } = target.repository
+    const repositoryId = await ensureRepository(trx, { organizationId, path, now: ctx.now() })
+    await trx.deleteFrom('uploads').where('id', '=', id).execute()
+    return { organizationId, repositoryId }
   }
+  await keepBlob(ctx, place, (link) => upload.finish(digest, link))
 }
 
 /** The file first: on a full disk it is the space that counts. Without its file an upload is unknown. */
@@ -205,7 +197,7 @@ async function dropUpload({ ctx }: Call, id: string): Promise<void> {
 function sendCreated({ reply, target }: Call, digest: Digest, name = target.repository.full) {
   return reply
     .code(201)
-    .headers({ location: blobPath(name, digest), 'docker-content-digest': digest })
+    .headers({ location: blobLocation(name, digest), 'docker-content-digest': digest })
     .send()
 }
 

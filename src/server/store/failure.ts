@@ -1,3 +1,5 @@
+import { ImgctlError } from '../../errors/error.ts'
+
 /** https://www.sqlite.org/rescode.html */
 const SQLITE_BUSY = 5
 const SQLITE_FULL = 13
@@ -13,6 +15,15 @@ export function isUniqueViolation(error: unknown): boolean {
 /** Whether a statement failed because the disk is full. */
 export function isDatabaseFull(error: unknown): boolean {
   return sqliteCode(error) === SQLITE_FULL
+}
+
+/** The error that users see when the disk of the data folder is full, whatever found that out. */
+export function diskFull(cause: unknown): ImgctlError {
+  return new ImgctlError('DISK_FULL', "the server's disk is full", {
+    hint: 'delete images that are no longer needed, or give the data folder more space',
+    retryable: true,
+    cause,
+  })
 }
 
 /** Whether another connection holds the lock that a statement needs. */

@@ -1,7 +1,6 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { SqliteAdapter, SqliteDialect } from 'kysely'
-import { ImgctlError } from '../../errors/error.ts'
-import { isDatabaseFull } from './failure.ts'
+import { diskFull, isDatabaseFull } from './failure.ts'
 
 /** How long a statement waits for another process's write before it fails. */
 const BUSY_TIMEOUT_MS = 10_000
@@ -94,8 +93,6 @@ function telling<T>(action: () => T): T {
   try {
     return action()
   } catch (error) {
-    if (!isDatabaseFull(error)) throw error
-    const hint = 'free some space on the disk of the data folder, then try again'
-    throw new ImgctlError('DISK_FULL', "the server's disk is full", { hint, retryable: true, cause: error })
+    throw isDatabaseFull(error) ? diskFull(error) : error
   }
 }

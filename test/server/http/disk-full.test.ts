@@ -30,7 +30,11 @@ async function addUntilRefused(): Promise<{ added: number; error: ApiError }> {
 it('says that the disk is full, keeps what was acknowledged, and goes on when there is room', async () => {
   await fillDisk()
   const { added, error } = await addUntilRefused()
-  expect(error).toMatchObject({ statusCode: 507, code: 'DISK_FULL', hint: expect.stringContaining('free') })
+  expect(error).toMatchObject({
+    statusCode: 507,
+    code: 'DISK_FULL',
+    hint: expect.stringContaining('more space'),
+  })
   app.advance(120_000)
   const listed = await app.call('GET', '/api/docker-registry')
   expect([listed.status, listed.as<DockerRegistry[]>().length]).toEqual([200, added])
