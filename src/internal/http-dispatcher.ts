@@ -1,5 +1,6 @@
 import { env } from 'node:process'
-import { Agent, Dispatcher, ProxyAgent } from 'undici'
+import { Agent, Dispatcher } from 'undici'
+import { proxyAgent } from './proxy-agent.ts'
 import { type ProxyEnvironment, proxyFor, proxyUrl, proxyVariables } from './proxy-environment.ts'
 import { type TlsTrust, tlsOptions } from './tls-trust.ts'
 
@@ -21,7 +22,7 @@ class RoutingDispatcher extends Dispatcher {
   readonly #environment: ProxyEnvironment
   readonly #direct: Agent
   /** By the variable that names the proxy. */
-  readonly #proxies: ReadonlyMap<string, ProxyAgent>
+  readonly #proxies: ReadonlyMap<string, Dispatcher>
 
   constructor(environment: ProxyEnvironment, trust: TlsTrust) {
     super()
@@ -33,7 +34,7 @@ class RoutingDispatcher extends Dispatcher {
         .filter(({ name }) => name.toUpperCase() !== 'NO_PROXY')
         .map((variable) => [
           variable.name,
-          new ProxyAgent({ uri: proxyUrl(variable).href, requestTls: connect, proxyTls: connect }),
+          proxyAgent({ variable: variable.name, url: proxyUrl(variable) }, connect),
         ]),
     )
   }

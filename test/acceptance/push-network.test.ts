@@ -106,8 +106,30 @@ describe('a proxy that wants a password', () => {
     expect(result.code).toBe(8)
     expect(jsonError(result)).toMatchObject({
       code: 'SERVER_UNREACHABLE',
-      message: expect.stringContaining('the proxy answered 407'),
+      message: expect.stringMatching(/the proxy 127\.0\.0\.1:\d+ \(HTTP_PROXY\) answered 407$/),
     })
+    expect(result.stderr).not.toContain(SECRET)
+  })
+
+  test.each([
+    ['the server', [], 'SERVER_UNREACHABLE', /^cannot reach the server http:\/\/images\.test: /],
+    [
+      'a registry',
+      ['--to', 'registry.test/a:1', '--plain-http'],
+      'REGISTRY_UNREACHABLE',
+      /^registry registry\.test: /,
+    ],
+  ])('not there: it is named, and not blamed on %s', async (_, args, code, start) => {
+    proxy = await connectProxy(plain.host, '')
+    const { host } = proxy
+    await proxy.close()
+    const env = { IMGCTL_SERVER: 'http://images.test', HTTP_PROXY: `http://ada:${SECRET}@${host}` }
+    const result = await push(plain, 'absent:1.0', env, '--retries', '0', ...args)
+    expect(result.code).toBe(8)
+    const error = jsonError(result)
+    expect(error).toMatchObject({ code, hint: expect.stringContaining('check HTTP_PROXY; NO_PROXY=') })
+    expect(error.message).toMatch(start)
+    expect(error.message).toContain(`the proxy ${host} (HTTP_PROXY) cannot be used: connection refused`)
     expect(result.stderr).not.toContain(SECRET)
   })
 

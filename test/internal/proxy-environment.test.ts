@@ -4,6 +4,7 @@ import { request } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createHttpDispatcher } from '../../src/internal/http-dispatcher.ts'
 import { proxyFor, proxyUrl, proxyVariables } from '../../src/internal/proxy-environment.ts'
+import { ProxyError } from '../../src/internal/proxy-error.ts'
 
 /** A proxy that answers everything itself: whoever gets its answer went through it. */
 const proxy = createServer((_, response) => response.end('proxy')).on('connect', (_, socket) => {
@@ -25,7 +26,7 @@ async function goesThroughProxy(url: string, environment: Record<string, string>
     await request(url, { dispatcher })
     return true
   } catch (error) {
-    return /Proxy response \(418\)/.test(String(error))
+    return error instanceof ProxyError && error.status === 418
   } finally {
     await dispatcher.destroy()
   }

@@ -1,11 +1,13 @@
 import { AuthorizationResponseError, ClientError, ResponseBodyError } from 'openid-client'
 import { ImgctlError } from '../../errors/error.ts'
+import { type ConnectionFailure, connectionFailure } from '../../internal/connection-failure.ts'
 import { makeVisible } from '../../internal/control-characters.ts'
 
 /** An issuer's description is shown up to this length. */
 const MAX_DESCRIPTION_LENGTH = 200
 /** openid-client's code for a call that ran into its own time limit. */
 const TIMED_OUT = 'OAUTH_TIMEOUT'
+const NO_ANSWER: ConnectionFailure = { kind: 'lost', reason: 'no answer in time' }
 
 const TRY_AGAIN = 'try again: imgctl login'
 const OTHER_WAY = 'ask the person who runs the server; with an API key: imgctl login --api-key-stdin'
@@ -28,12 +30,11 @@ export function issuerError(issuer: string, error: unknown): unknown {
   if (error instanceof Error && protocolCode !== undefined && protocolCode !== TIMED_OUT) {
     return untrusted(issuer, error)
   }
-  const code = protocolCode ?? systemCode(error)
-  if (code === undefined) return error
-  const why = code === TIMED_OUT ? 'no answer in time' : code
-  return new ImgctlError('SERVER_UNREACHABLE', `cannot reach the issuer ${issuer}: ${why}`, {
-    retryable: true,
-    hint: 'check the network and HTTPS_PROXY; imgctl doctor shows what is in force',
+  const failure = protocolCode === TIMED_OUT ? NO_ANSWER : connectionFailure(error, new URL(issuer).protocol)
+  if (failure === undefined) return error
+  return new ImgctlError('SERVER_UNREACHABLE', `cannot reach the issuer ${issuer}: ${failure.reason}`, {
+    retryable: failure.kind !== 'refused',
+    hint: failure.hint ?? 'check the network and HTTPS_PROXY; imgctl doctor shows what is in force',
   })
 }
 
@@ -68,16 +69,4 @@ function protocolCodeOf(error: unknown): string | undefined {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   if (typeof code === 'string' && code.startsWith('OAUTH_')) return code
   return error instanceof ClientError ? 'OAUTH_UNKNOWN' : undefined
-}
-
-/** The network's code in the chain of causes of a failed fetch. */
-function systemCode(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined
-  if (
-    'code' in error &&
-    typeof error.code === 'string' &&
-    /^(?:E[A-Z]|UND_|CERT|SELF|UNABLE)/.test(error.code)
-  )
-    return error.code
-  return systemCode(error instanceof AggregateError ? error.errors[0] : error.cause)
 }
