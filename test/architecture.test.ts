@@ -35,7 +35,7 @@ const ARROWS: Record<string, readonly string[]> = {
   config: ['errors', 'internal'],
   ports: ['oci', 'contract'],
   contract: ['oci'],
-  oci: ['errors'],
+  oci: ['errors', 'internal'],
   internal: ['errors'],
   terminal: ['internal'],
   errors: [],

@@ -1,7 +1,8 @@
-import { isLoopback } from '../config/server-url.ts'
 import { type ErrorCode, EXIT_CODES } from '../errors/codes.ts'
 import { ImgctlError } from '../errors/error.ts'
 import { makeVisible } from '../internal/control-characters.ts'
+import { isRecord } from '../internal/is-record.ts'
+import { isLoopback } from '../internal/loopback.ts'
 import { redactUrl } from '../internal/redact.ts'
 import type { Answer } from './answer.ts'
 
@@ -110,9 +111,7 @@ function retryAfter({ retryAfter }: Answer): { readonly retryAfter?: number } {
 function parseBody(body: string): Record<string, unknown> | undefined {
   try {
     const json: unknown = JSON.parse(body)
-    return typeof json === 'object' && json !== null && !Array.isArray(json)
-      ? (json as Record<string, unknown>)
-      : undefined
+    return isRecord(json) ? json : undefined
   } catch {
     return undefined
   }

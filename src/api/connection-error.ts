@@ -1,6 +1,6 @@
-import { isLoopback } from '../config/server-url.ts'
 import { ImgctlError } from '../errors/error.ts'
 import { type ConnectionFailure, connectionFailure } from '../internal/connection-failure.ts'
+import { isLoopback } from '../internal/loopback.ts'
 import { causesOf } from '../internal/system-code.ts'
 
 /**

@@ -4,6 +4,7 @@ import { pipeline, type Readable, type Writable } from 'node:stream'
 import { pipeline as piped } from 'node:stream/promises'
 import * as zlib from 'node:zlib'
 import { ImgctlError } from '../errors/error.ts'
+import { hasSystemCode } from '../internal/system-code.ts'
 import { archiveInvalid, quoteName } from './archive-error.ts'
 import type { ArchiveCompression } from './compression.ts'
 import { splitZstdFrames } from './zstd-frames.ts'
@@ -120,9 +121,9 @@ async function start(program: string): Promise<ChildProcess> {
 }
 
 function damaged(data: string, cause: unknown): ImgctlError {
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
   const text = cause instanceof Error ? cause.message : ''
-  const isCut = code === 'Z_BUF_ERROR' || /unexpected end|premature end|ends unexpectedly/i.test(text)
+  const isCut =
+    hasSystemCode(cause, 'Z_BUF_ERROR') || /unexpected end|premature end|ends unexpectedly/i.test(text)
   return archiveInvalid(`${data} is ${isCut ? 'cut short' : 'damaged'}`, cause)
 }
 

@@ -1,6 +1,7 @@
 import { constants, type Stats } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { ImgctlError } from '../errors/error.ts'
+import { hasSystemCode, systemCode } from '../internal/system-code.ts'
 import { quoteName } from './archive-error.ts'
 
 /**
@@ -35,19 +36,10 @@ export async function openFile(fullPath: string, shown: string): Promise<FileHan
 
 /** Nothing is at a path, or the path cannot exist. */
 function isMissing(error: unknown): boolean {
-  const code = errorCode(error)
-  return (
-    code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG' || code === 'ERR_INVALID_ARG_VALUE'
-  )
+  return hasSystemCode(error, 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE')
 }
 
 export function unreadable(shown: string, cause: unknown): ImgctlError {
-  const why = errorCode(cause) === 'EACCES' ? 'permission denied' : (errorCode(cause) ?? 'read error')
+  const why = systemCode(cause) === 'EACCES' ? 'permission denied' : (systemCode(cause) ?? 'read error')
   return new ImgctlError('FILE_UNREADABLE', `${quoteName(shown)} cannot be read: ${why}`, { cause })
-}
-
-/** The code of an error of the operating system or of Node: `ENOENT`. */
-export function errorCode(error: unknown): string | undefined {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  return typeof code === 'string' ? code : undefined
 }

@@ -3,9 +3,9 @@ import { access, constants, type FileHandle, open, unlink } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ImgctlError } from '../errors/error.ts'
+import { isDiskFull, systemCode } from '../internal/system-code.ts'
 import type { ArchiveCompression } from './compression.ts'
 import { decompressed, type ExpansionLimits } from './decompress.ts'
-import { errorCode } from './file-access.ts'
 import { BLOCK, isTarHeader, isZeroBlock } from './tar-header.ts'
 import { notATar } from './tar-walk.ts'
 import { untilAborted } from './verified-content.ts'
@@ -123,8 +123,7 @@ async function writeAt(handle: FileHandle, chunk: Uint8Array, position: number):
 }
 
 function writeError(message: string, cause: unknown): ImgctlError {
-  const code = errorCode(cause)
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  if (isDiskFull(cause)) {
     return new ImgctlError(
       'DISK_FULL',
       'the disk is full: no room to keep the archive in the temporary folder',
@@ -134,7 +133,7 @@ function writeError(message: string, cause: unknown): ImgctlError {
       },
     )
   }
-  return new ImgctlError('FILE_UNREADABLE', `${message}: ${code ?? 'write error'}`, {
+  return new ImgctlError('FILE_UNREADABLE', `${message}: ${systemCode(cause) ?? 'write error'}`, {
     hint: 'set TMPDIR to a folder that can be written',
     cause,
   })

@@ -1,5 +1,5 @@
+import { hasSystemCode } from '../internal/system-code.ts'
 import { archiveInvalid } from './archive-error.ts'
-import { errorCode } from './file-access.ts'
 import type { TarBytes } from './tar-walk.ts'
 
 /** A tar that passes by. At most one chunk of the stream is held, or what was asked for. */
@@ -61,7 +61,7 @@ export class StreamBytes implements TarBytes {
       const { done, value } = await this.#chunks.next()
       return done ? undefined : value
     } catch (error) {
-      if (errorCode(error) === 'ERR_STREAM_PREMATURE_CLOSE') throw archiveInvalid('it is cut short', error)
+      if (hasSystemCode(error, 'ERR_STREAM_PREMATURE_CLOSE')) throw archiveInvalid('it is cut short', error)
       throw error
     }
   }

@@ -1,8 +1,9 @@
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { changeJsonFile, isRecord, type JsonChange, parseJsonFile } from '../config/json-file.ts'
+import { changeJsonFile, type JsonChange, parseJsonFile } from '../config/json-file.ts'
 import { ImgctlError } from '../errors/error.ts'
+import { isRecord } from '../internal/is-record.ts'
 import { type Account, accountName, type Credential, type CredentialStore } from '../ports/credentials.ts'
 import { credentialText, parseCredential } from './credential-text.ts'
 

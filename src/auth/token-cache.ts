@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isRecord } from '../config/json-file.ts'
 import { writeFileDurably } from '../internal/durable-file.ts'
+import { isRecord } from '../internal/is-record.ts'
 import { withProcessLock } from '../internal/process-lock.ts'
 import { type AccessToken, type Account, accountName } from '../ports/credentials.ts'
 

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { lstat, readFile, realpath, stat } from 'node:fs/promises'
 import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { ImgctlError } from '../errors/error.ts'
-import { quote, systemCode, unreadable } from './file-error.ts'
+import { systemCode } from '../internal/system-code.ts'
+import { quote, unreadable } from './file-error.ts'
 
 const DEFAULT_NAME = 'Dockerfile'
 

@@ -1,5 +1,6 @@
 import { ImgctlError } from '../errors/error.ts'
 import { makeVisible } from '../internal/control-characters.ts'
+import { systemCode } from '../internal/system-code.ts'
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'it is gone',
@@ -9,13 +10,6 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of its path is not a folder',
   ELOOP: 'its links lead in a circle',
   ENAMETOOLONG: 'its path is too long',
-}
-
-/** The code of an error of the operating system: `ENOENT`. */
-export function systemCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || error instanceof ImgctlError) return undefined
-  const code = 'code' in error ? error.code : undefined
-  return typeof code === 'string' ? code : undefined
 }
 
 /** A path or a name in a message: harmless for a terminal. */

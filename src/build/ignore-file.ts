@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { quote, systemCode, unreadable } from './file-error.ts'
+import { systemCode } from '../internal/system-code.ts'
+import { quote, unreadable } from './file-error.ts'
 import { IgnorePatterns } from './ignore-patterns.ts'
 
 export const IGNORE_FILE = '.dockerignore'

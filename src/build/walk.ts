@@ -1,8 +1,9 @@
 import type { BigIntStats, Dirent } from 'node:fs'
 import { lstat, readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { systemCode } from '../internal/system-code.ts'
 import { type ContextEntry, contextMode } from './context-entry.ts'
-import { quote, systemCode, unreadable } from './file-error.ts'
+import { quote, unreadable } from './file-error.ts'
 import type { FolderMatch, IgnorePatterns } from './ignore-patterns.ts'
 
 const IGNORE_HINT = 'make it readable, or name it in .dockerignore when the build does not need it'

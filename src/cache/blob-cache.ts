@@ -2,6 +2,7 @@ import { readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileDurably } from '../internal/durable-file.ts'
 import { withProcessLock } from '../internal/process-lock.ts'
+import { hasSystemCode } from '../internal/system-code.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { BlobCache, KnownBlob, LearnedPush } from '../ports/blob-cache.ts'
 import { addBlob, type CachedBlob, type CacheEntries, formatEntries, parseEntries } from './cache-entries.ts'
@@ -94,7 +95,7 @@ export class FileBlobCache implements BlobCache {
     try {
       content = await readFile(this.#file, 'utf8')
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+      if (!hasSystemCode(error, 'ENOENT')) {
         this.#options.onProblem?.(`the blob cache cannot be read: ${text(error)}`)
       }
       return new Map()

@@ -1,5 +1,6 @@
 import { ImgctlError } from '../errors/error.ts'
 import { writeFileDurably } from '../internal/durable-file.ts'
+import { isDiskFull, systemCode } from '../internal/system-code.ts'
 
 /** As a shell's redirection would leave it with the usual umask. */
 const MODE = 0o644
@@ -9,9 +10,7 @@ export async function writeOutputFile(path: string, text: string): Promise<void>
   try {
     await writeFileDurably(path, text, MODE)
   } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
-    if (code === 'ENOSPC' || code === 'EDQUOT')
-      throw new ImgctlError('DISK_FULL', `${path}: the disk is full`, { cause })
-    throw new ImgctlError('FILE_UNREADABLE', `${path} cannot be written (${String(code)})`, { cause })
+    if (isDiskFull(cause)) throw new ImgctlError('DISK_FULL', `${path}: the disk is full`, { cause })
+    throw new ImgctlError('FILE_UNREADABLE', `${path} cannot be written (${systemCode(cause)})`, { cause })
   }
 }

@@ -1,5 +1,6 @@
 import { ImgctlError } from '../errors/error.ts'
 import { escapeControls, makeVisible } from '../internal/control-characters.ts'
+import { isDiskFull } from '../internal/system-code.ts'
 import { PromptInterrupted } from '../terminal/prompt.ts'
 import type { Streams } from '../terminal/streams.ts'
 
@@ -52,10 +53,7 @@ export function toImgctlError(error: unknown): ImgctlError {
   if (error instanceof ImgctlError) return error
   if (error instanceof PromptInterrupted)
     return new ImgctlError('INTERRUPTED', 'interrupted', { cause: error })
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new ImgctlError('DISK_FULL', 'the disk is full', { cause: error })
-  }
+  if (isDiskFull(error)) return new ImgctlError('DISK_FULL', 'the disk is full', { cause: error })
   const what = error instanceof Error ? error.message : String(error)
   return new ImgctlError('INTERNAL', `this is a bug in imgctl: ${what}`, {
     cause: error,

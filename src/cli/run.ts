@@ -1,4 +1,5 @@
 import { ImgctlError } from '../errors/error.ts'
+import { isDiskFull } from '../internal/system-code.ts'
 import { createStreams, type Stdio } from '../terminal/streams.ts'
 import type { Host } from './host.ts'
 import { runProgram } from './program.ts'
@@ -85,7 +86,6 @@ function signalError(signal: 'SIGINT' | 'SIGTERM'): ImgctlError {
 }
 
 function outputError(cause: unknown): ImgctlError {
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
-  if (code === 'ENOSPC') return new ImgctlError('DISK_FULL', 'stdout: the disk is full', { cause })
+  if (isDiskFull(cause)) return new ImgctlError('DISK_FULL', 'stdout: the disk is full', { cause })
   return new ImgctlError('OUTPUT_CLOSED', 'stdout is closed', { cause })
 }

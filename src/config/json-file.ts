@@ -3,7 +3,9 @@ import { chmod, copyFile, readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { ImgctlError } from '../errors/error.ts'
 import { writeFileDurably } from '../internal/durable-file.ts'
+import { isRecord } from '../internal/is-record.ts'
 import { withProcessLock } from '../internal/process-lock.ts'
+import { hasSystemCode, isDiskFull } from '../internal/system-code.ts'
 
 type JsonObject = Readonly<Record<string, unknown>>
 
@@ -30,8 +32,8 @@ export async function parseJsonFile(
   try {
     text = await read()
   } catch (cause) {
-    if (hasCode(cause, 'ENOENT', 'ENOTDIR')) return {}
-    const reason = hasCode(cause, 'EACCES') ? 'permission denied' : 'it cannot be read'
+    if (hasSystemCode(cause, 'ENOENT', 'ENOTDIR')) return {}
+    const reason = hasSystemCode(cause, 'EACCES') ? 'permission denied' : 'it cannot be read'
     throw new ImgctlError('FILE_UNREADABLE', `${file}: ${reason}`, { cause })
   }
   const json = tryParse(text)
@@ -83,17 +85,16 @@ async function backUp(file: string): Promise<string> {
       await chmod(copy, 0o600)
       return copy
     } catch (error) {
-      if (!hasCode(error, 'EEXIST') || number >= MAX_BACKUPS) throw error
+      if (!hasSystemCode(error, 'EEXIST') || number >= MAX_BACKUPS) throw error
     }
   }
 }
 
 function writeError(file: string, cause: unknown): ImgctlError {
-  if (hasCode(cause, 'ENOSPC', 'EDQUOT'))
-    return new ImgctlError('DISK_FULL', `${file}: the disk is full`, { cause })
-  const reason = hasCode(cause, 'EROFS')
+  if (isDiskFull(cause)) return new ImgctlError('DISK_FULL', `${file}: the disk is full`, { cause })
+  const reason = hasSystemCode(cause, 'EROFS')
     ? 'its file system is read-only'
-    : hasCode(cause, 'EACCES', 'EPERM')
+    : hasSystemCode(cause, 'EACCES', 'EPERM')
       ? 'permission denied'
       : 'its folder cannot be used'
   return new ImgctlError('FILE_UNREADABLE', `${file} cannot be written: ${reason}`, {
@@ -102,18 +103,10 @@ function writeError(file: string, cause: unknown): ImgctlError {
   })
 }
 
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 function tryParse(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
     return undefined
   }
-}
-
-function hasCode(error: unknown, ...codes: string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
 }

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { ImgctlError, isCode } from '../errors/error.ts'
-import { changeJsonFile, isRecord, type JsonChange, parseJsonFile } from './json-file.ts'
-import { isLoopback } from './server-url.ts'
+import { isRecord } from '../internal/is-record.ts'
+import { isLoopback } from '../internal/loopback.ts'
+import { changeJsonFile, type JsonChange, parseJsonFile } from './json-file.ts'
 
 /** A server under a name of the user's. Its secret is elsewhere (auth/). */
 export interface Profile {

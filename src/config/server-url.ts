@@ -1,8 +1,6 @@
 import { ImgctlError } from '../errors/error.ts'
 import { isLoopback } from '../internal/loopback.ts'
 
-export { isLoopback }
-
 /** Where `imgctl serve` listens when nothing else is said. */
 export const DEFAULT_SERVER = 'http://127.0.0.1:7700'
 

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ImgctlError } from '../errors/error.ts'
 import { makeVisible } from '../internal/control-characters.ts'
+import { hasSystemCode, systemCode } from '../internal/system-code.ts'
 import { type Endpoint, parseEndpoint, type TlsMaterial } from './endpoint.ts'
 import { asFields, type Fields, stringAt } from './json-fields.ts'
 
@@ -81,8 +82,7 @@ async function readOptional(path: string): Promise<Buffer | undefined> {
   try {
     return await readFile(path)
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-    throw new ImgctlError('FILE_UNREADABLE', `${path} cannot be read: ${code}`, { cause: error })
+    if (hasSystemCode(error, 'ENOENT', 'ENOTDIR')) return undefined
+    throw new ImgctlError('FILE_UNREADABLE', `${path} cannot be read: ${systemCode(error)}`, { cause: error })
   }
 }

@@ -1,6 +1,8 @@
 import type { Readable } from 'node:stream'
 import { ImgctlError } from '../errors/error.ts'
 import { makeVisible } from '../internal/control-characters.ts'
+import { isRecord } from '../internal/is-record.ts'
+import { hasSystemCode } from '../internal/system-code.ts'
 
 /** One message of an engine's progress stream. Nothing in it is to be relied on without a look. */
 export type EngineEvent = Readonly<Record<string, unknown>>
@@ -63,13 +65,13 @@ async function* untilEnd(stream: Readable): AsyncGenerator<Uint8Array, void, und
 }
 
 function isPrematureClose(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE'
+  return hasSystemCode(error, 'ERR_STREAM_PREMATURE_CLOSE')
 }
 
 function parseEvent(line: string): EngineEvent {
   try {
     const value: unknown = JSON.parse(line)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as EngineEvent
+    if (isRecord(value)) return value as EngineEvent
   } catch {
     // Reported below, together with JSON that is not an object.
   }

@@ -1,3 +1,4 @@
+import { systemCode } from '../internal/system-code.ts'
 import type { EngineProblem, SurveyedPlace } from '../ports/diagnosis.ts'
 import type { EngineChoice, EngineInfo } from '../ports/engine.ts'
 import { EngineConnection } from './connection.ts'
@@ -49,7 +50,6 @@ async function look(
     return await engineInfo(new EngineConnection(endpoint, agent, probed), limited)
   } catch (error) {
     signal.throwIfAborted()
-    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-    return { reason: unreachableReason(error), kind: KINDS[code] ?? 'unreachable' }
+    return { reason: unreachableReason(error), kind: KINDS[systemCode(error) ?? ''] ?? 'unreachable' }
   }
 }

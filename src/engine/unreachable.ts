@@ -1,5 +1,6 @@
 import { ImgctlError } from '../errors/error.ts'
 import { makeVisible } from '../internal/control-characters.ts'
+import { hasSystemCode, systemCode } from '../internal/system-code.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { Place } from './locate.ts'
 
@@ -26,7 +27,7 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** Why an engine did not answer, in words. */
 export function unreachableReason(error: unknown): string {
-  const reason = REASONS[errorCode(error)]
+  const reason = REASONS[systemCode(error) ?? '']
   if (reason !== undefined) return reason
   if (error instanceof Error && error.name === 'TimeoutError') return 'no answer in time'
   return makeVisible(error instanceof Error ? error.message : String(error))
@@ -63,12 +64,8 @@ export function engineGone(endpoint: Endpoint, during: string, cause: unknown): 
 }
 
 function hintFor(failed: readonly FailedPlace[]): string {
-  if (failed.some(({ error }) => ['EACCES', 'EPERM'].includes(errorCode(error)))) {
+  if (failed.some(({ error }) => hasSystemCode(error, 'EACCES', 'EPERM'))) {
     return 'your user may not use the engine: sudo usermod -aG docker "$USER", then log in again'
   }
   return 'start Docker or Podman, or push an archive, which needs no engine: imgctl image push ./app.tar'
-}
-
-function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
 }

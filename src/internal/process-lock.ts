@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isAlive } from './process-alive.ts'
+import { hasSystemCode } from './system-code.ts'
 
 /** Longer than anything that is done under a lock: a holder that is older is stuck, or of a machine that is gone. */
 const LONGEST_HOLD_MS = 60_000
@@ -57,7 +58,7 @@ async function take(folder: string, name: string, number: number): Promise<strin
     const handle = await open(file, 'wx', 0o600)
     await handle.writeFile(`${process.pid}@${hostname()}`).finally(() => handle.close())
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return undefined
+    if (hasSystemCode(error, 'EEXIST')) return undefined
     throw error
   }
   const numbers = await numbersOf(folder, name)

@@ -28,3 +28,8 @@ export function causesOf(error: unknown): unknown[] {
   visit(error)
   return found
 }
+
+/** Whether a write failed because the disk, or the user's part of it, is full. */
+export function isDiskFull(error: unknown): boolean {
+  return hasSystemCode(error, 'ENOSPC', 'EDQUOT')
+}

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import * as tls from 'node:tls'
 import { ImgctlError } from '../errors/error.ts'
+import { hasSystemCode } from './system-code.ts'
 
 /** Whom to believe at the other end of a TLS connection. */
 export interface TlsTrust {
@@ -38,7 +39,7 @@ function readAuthorities(file: string): string {
   try {
     text = readFileSync(file, 'utf8')
   } catch (cause) {
-    const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT'
+    const isMissing = hasSystemCode(cause, 'ENOENT')
     throw new ImgctlError(
       isMissing ? 'FILE_NOT_FOUND' : 'FILE_UNREADABLE',
       `${file}: ${isMissing ? 'there is no such file' : 'it cannot be read'}`,

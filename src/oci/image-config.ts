@@ -1,4 +1,5 @@
 import { ImgctlError } from '../errors/error.ts'
+import { isRecord } from '../internal/is-record.ts'
 import { type Digest, parseDigest } from './digest.ts'
 import { normalizePlatform, type Platform } from './platform.ts'
 
@@ -69,9 +70,7 @@ function parseHistory(value: unknown): HistoryEntry {
 }
 
 function asRecord(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : {}
+  return isRecord(value) ? value : {}
 }
 
 function asStrings(value: unknown): string[] {

@@ -1,4 +1,5 @@
 import { ImgctlError } from '../errors/error.ts'
+import { isRecord } from '../internal/is-record.ts'
 import { type Digest, parseDigest } from './digest.ts'
 import { CONFIG_TYPES, INDEX_TYPES, MANIFEST_TYPES } from './media-types.ts'
 import { formatPlatform, matchesPlatform, normalizePlatform, type Platform } from './platform.ts'
@@ -170,10 +171,6 @@ function isPlatform(value: unknown): value is Platform {
 
 function isTextRecord(value: Record<string, unknown>): value is Record<string, string> {
   return Object.values(value).every((text) => typeof text === 'string')
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function invalid(reason: string, cause?: unknown): ImgctlError {

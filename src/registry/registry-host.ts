@@ -8,13 +8,3 @@ const HOSTS: Readonly<Record<string, string>> = {
 export function registryHost(domain: string): string {
   return HOSTS[domain] ?? domain
 }
-
-/** Whether a host name (no port) is this machine, however it is written. */
-export function isLoopback(hostname: string): boolean {
-  return (
-    hostname === 'localhost' ||
-    hostname === '[::1]' ||
-    hostname === '::1' ||
-    /^127\.\d+\.\d+\.\d+$/.test(hostname)
-  )
-}

@@ -1,11 +1,11 @@
 import type { Dispatcher } from 'undici'
 import { ImgctlError } from '../errors/error.ts'
+import { isLoopback } from '../internal/loopback.ts'
 import type { RepositoryLocation } from '../ports/registry.ts'
 import type { RegistryCredentials } from '../ports/registry-credentials.ts'
 import type { Challenge } from './challenge.ts'
 import { answerError, protocolError } from './errors.ts'
 import { exchange, type HttpAnswer, type HttpRequest, parseUrl, readBody } from './http.ts'
-import { isLoopback } from './registry-host.ts'
 import { memoryBody } from './request-body.ts'
 
 /** https://distribution.github.io/distribution/spec/auth/token/: what a token lives when nothing is said. */

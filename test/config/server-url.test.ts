@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { isLoopback, parseServerUrl } from '../../src/config/server-url.ts'
+import { parseServerUrl } from '../../src/config/server-url.ts'
+import { isLoopback } from '../../src/internal/loopback.ts'
 
 test.each([
   ['http://127.0.0.1:7700', 'http://127.0.0.1:7700'],

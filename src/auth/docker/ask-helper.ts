@@ -1,7 +1,7 @@
 import { type ExecFileException, execFile } from 'node:child_process'
-import { isRecord } from '../../config/json-file.ts'
 import { ImgctlError } from '../../errors/error.ts'
 import { makeVisible } from '../../internal/control-characters.ts'
+import { isRecord } from '../../internal/is-record.ts'
 import type { RegistryCredentials } from '../../ports/registry-credentials.ts'
 import { findProgram, helperProgram, isHelperName } from './helper-program.ts'
 

@@ -1,5 +1,5 @@
-import { isRecord } from '../../config/json-file.ts'
 import { ImgctlError } from '../../errors/error.ts'
+import { isRecord } from '../../internal/is-record.ts'
 import type { RegistryCredentials } from '../../ports/registry-credentials.ts'
 
 /**

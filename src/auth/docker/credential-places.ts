@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isRecord, parseJsonFile } from '../../config/json-file.ts'
+import { parseJsonFile } from '../../config/json-file.ts'
 import { containersAuthFiles, dockerConfigDir } from '../../config/paths.ts'
+import { isRecord } from '../../internal/is-record.ts'
+import { hasSystemCode } from '../../internal/system-code.ts'
 
 type Section = Readonly<Record<string, unknown>>
 
@@ -78,7 +80,7 @@ async function readConfig(file: string, repair: string): Promise<CredentialConfi
 }
 
 function isAbsent(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+  return hasSystemCode(error, 'ENOENT')
 }
 
 function ofWholeRegistries(entries: Section): Section {

@@ -12,8 +12,8 @@ import {
   type TokenEndpointResponse,
 } from 'openid-client'
 import { type Dispatcher, fetch } from 'undici'
-import { isLoopback } from '../../config/server-url.ts'
 import { ImgctlError } from '../../errors/error.ts'
+import { isLoopback } from '../../internal/loopback.ts'
 import type { AccessToken } from '../../ports/credentials.ts'
 import type { OAuthLogin, OidcSettings } from '../../ports/login.ts'
 import { issuerError } from './issuer-error.ts'

@@ -1,4 +1,5 @@
 import open from 'open'
+import { systemCode } from '../../internal/system-code.ts'
 
 /** A browser that fails to start says so within this time; one that runs is left alone. */
 const FAILURE_WITHIN_MS = 1_500
@@ -17,7 +18,7 @@ export async function openBrowser(url: string): Promise<string | undefined> {
     ])
     return code ? `the browser could not be opened (exit code ${code})` : undefined
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+    const code = systemCode(error) ?? 'unknown'
     return code === 'ENOENT' ? 'no browser was found' : `the browser could not be opened (${code})`
   }
 }

@@ -1,4 +1,4 @@
-import { isLoopback } from '../../config/server-url.ts'
+import { isLoopback } from '../../internal/loopback.ts'
 import { DEFAULT_DOMAIN, tryParseReference } from '../../oci/reference.ts'
 import type { BuildCredentials, BuildRequest } from '../../ports/engine-build.ts'
 

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { ImgctlError } from '../../errors/error.ts'
+import { hasSystemCode } from '../../internal/system-code.ts'
 
 /**
  * The JSON that `--data` means: itself, `@FILE`, or `@-` (and `-`) for stdin.
@@ -24,8 +25,8 @@ async function read(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8')
   } catch (cause) {
-    const isAbsent = (cause as NodeJS.ErrnoException).code === 'ENOENT'
-    if (isAbsent) throw new ImgctlError('FILE_NOT_FOUND', `there is no file ${path}`, { cause })
+    if (hasSystemCode(cause, 'ENOENT'))
+      throw new ImgctlError('FILE_NOT_FOUND', `there is no file ${path}`, { cause })
     throw new ImgctlError('FILE_UNREADABLE', `the file cannot be read: ${path}`, { cause })
   }
 }

@@ -6,6 +6,7 @@ import type { ContextSummary } from '../../build/context-summary.ts'
 import { type Dockerfile, readDockerfile } from '../../build/dockerfile.ts'
 import { buildKitFeatures, fixedPlatforms, secretArgumentWarning } from '../../build/dockerfile-checks.ts'
 import { ImgctlError } from '../../errors/error.ts'
+import { hasSystemCode, systemCode } from '../../internal/system-code.ts'
 import { formatPlatform, type Platform } from '../../oci/platform.ts'
 import type { BuildEvent, BuildResult, BuildSshAgent, EngineBuild } from '../../ports/engine-build.ts'
 import type { RegistryCredentialsSource } from '../../ports/registry-credentials.ts'
@@ -101,13 +102,12 @@ async function readSecret(id: string, file: string): Promise<Uint8Array> {
   try {
     return await readFile(file)
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    const missing = code === 'ENOENT' || code === 'ENOTDIR'
+    const missing = hasSystemCode(cause, 'ENOENT', 'ENOTDIR')
     throw new ImgctlError(
       missing ? 'FILE_NOT_FOUND' : 'FILE_UNREADABLE',
       missing
         ? `--secret ${id}: there is no file ${file}`
-        : `--secret ${id}: ${file} cannot be read (${code})`,
+        : `--secret ${id}: ${file} cannot be read (${systemCode(cause)})`,
       { hint: `--secret id=${id},src=FILE, or id=${id},env=VARIABLE`, cause },
     )
   }

@@ -1,4 +1,5 @@
 import { isCode } from '../../errors/error.ts'
+import { isLoopback } from '../../internal/loopback.ts'
 import type { Probes } from '../../ports/diagnosis.ts'
 import { loginExpiry } from '../login/expiry.ts'
 import { type AskedConfig, answers, NO_SERVER } from './asked-config.ts'
@@ -88,8 +89,4 @@ async function isLoggedIn(probes: Pick<Probes, 'session'>): Promise<boolean> {
     () => true,
     () => false,
   )
-}
-
-function isLoopback(host: string): boolean {
-  return /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/.test(host)
 }

@@ -6,6 +6,7 @@ import { withoutBufferGarbage } from '../../internal/buffer-garbage.ts'
 import { writeStreamDurably } from '../../internal/durable-stream.ts'
 import { writeToStream } from '../../internal/paced-write.ts'
 import { parallelGzip, parallelZstd } from '../../internal/parallel-compress.ts'
+import { isDiskFull, systemCode } from '../../internal/system-code.ts'
 import type { Platform } from '../../oci/platform.ts'
 import type { RemotePorts } from '../remote-image.ts'
 import type { ArchiveContent, SaveFormat } from './content.ts'
@@ -157,9 +158,12 @@ async function writeFile(
 /** Undefined for errors that are not of the file. */
 function writeError(path: string, error: unknown): ImgctlError | undefined {
   if (error instanceof ImgctlError || !(error instanceof Error) || !('syscall' in error)) return undefined
-  const code = 'code' in error ? String(error.code) : 'write error'
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  if (isDiskFull(error)) {
     return new ImgctlError('DISK_FULL', `${path}: the disk is full; nothing was left there`, { cause: error })
   }
-  return new ImgctlError('FILE_UNREADABLE', `${path} cannot be written: ${code}`, { cause: error })
+  return new ImgctlError(
+    'FILE_UNREADABLE',
+    `${path} cannot be written: ${systemCode(error) ?? 'write error'}`,
+    { cause: error },
+  )
 }
