@@ -49,6 +49,11 @@ export function createEngine({ environment, ...choice }: EngineOptions): Engine 
     exportImages: async (references, options) =>
       exportImages(await connected(options?.signal), references, options),
     loadImages: async (tar, signal) => loadImages(await connected(signal), tar, signal),
+    pickLayers: async (reference, request, take, signal) => {
+      // HTTP/2 and an HTTP server: loaded by those who pick.
+      const { pickLayers } = await import('./pick/pick-layers.ts')
+      return pickLayers(await connected(signal), reference, request, take, signal)
+    },
     imageHistory: async (reference, signal, platform) =>
       imageHistory(await connected(signal), reference, signal, platform),
     tagImage: async (source, target, signal) => tagImage(await connected(signal), source, target, signal),

@@ -12,6 +12,11 @@ import { betterVariant, platformQuery, readVariants, takesPlatform, tellsManifes
 
 /** How an engine with containerd's image store names it in DriverStatus (`docker info`). */
 const CONTAINERD_STORE = 'io.containerd.snapshotter.v1'
+/**
+ * Docker pushes the five topmost layers at once and then the next (moby config.DefaultMaxConcurrentUploads,
+ * distribution/push_v2.go): four that wait leave one that goes on.
+ */
+const PASSED_OVER = 4
 
 export async function engineInfo(engine: EngineConnection, signal?: AbortSignal): Promise<EngineInfo> {
   const [version, info] = (
@@ -20,16 +25,20 @@ export async function engineInfo(engine: EngineConnection, signal?: AbortSignal)
       engine.json({ method: 'GET', path: '/info', signal }),
     ])
   ).map(asFields) as [Fields, Fields]
+  const store = isContainerdStore(info) ? 'containerd' : 'classic'
+  // Podman pushes in another order, and an engine on another machine does not reach a registry on this one.
+  const isPicked = engine.product === 'docker' && engine.endpoint.kind === 'socket' && store === 'classic'
   return {
     product: engine.product,
     version: stringAt(version, 'Version') ?? 'unknown',
     apiVersion: engine.apiVersion,
-    store: isContainerdStore(info) ? 'containerd' : 'classic',
+    store,
     platform: normalizePlatform({
       os: stringAt(version, 'Os') ?? stringAt(info, 'OSType') ?? 'linux',
       architecture: stringAt(version, 'Arch') ?? stringAt(info, 'Architecture') ?? 'unknown',
     }),
     host: engine.endpoint.host,
+    ...(isPicked ? { passesOver: PASSED_OVER } : {}),
   }
 }
 

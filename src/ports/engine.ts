@@ -9,6 +9,7 @@ import type {
   EngineRemoval,
 } from './engine-catalog.ts'
 import type { EngineCommit, EngineImport, EnginePull, EngineSearch } from './engine-intake.ts'
+import type { EngineLayers } from './engine-layers.ts'
 import type { EnginePush } from './engine-push.ts'
 import type { EngineExports, EngineHistory, EngineLoad } from './engine-transfer.ts'
 
@@ -30,6 +31,8 @@ export interface EngineInfo {
   readonly platform: Platform
   /** Where it was reached: `unix:///var/run/docker.sock`. */
   readonly host: string
+  /** How many layers that are not wanted may lie above one that pickLayers shall read. Absent: it cannot pick. */
+  readonly passesOver?: number
 }
 
 /** One platform of an index, as the engine knows it. */
@@ -82,6 +85,7 @@ export interface Engine
     EngineExport,
     EngineExports,
     EngineLoad,
+    EngineLayers,
     EngineHistory,
     EnginePush,
     EnginePull,

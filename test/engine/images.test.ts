@@ -200,6 +200,7 @@ describe('an engine', () => {
       store,
       platform: { os: 'linux', architecture: 'amd64' },
       host: `unix://${socketPath}`,
+      ...(store === 'classic' ? { passesOver: 4 } : {}),
     })
   })
 

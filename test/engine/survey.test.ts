@@ -53,6 +53,7 @@ test('a named place is the only one', async () => {
         version: '20.10.24',
         apiVersion: '1.41',
         store: 'classic',
+        passesOver: 4,
         platform: { os: 'linux', architecture: 'amd64' },
         host,
       },

@@ -71,7 +71,11 @@ export async function faultProxy(
     passAnswer(forward, outgoing, fault, exchange)
     passBody(incoming, forward, fault, exchange, sockets.get(incoming.socket)!).catch(() => forward.destroy())
   })
-  server.on('upgrade', (incoming, client: Duplex) => passUpgrade(forwardOf(begin(incoming)), client, sockets))
+  server.on('upgrade', (incoming, client: Duplex) => {
+    const exchange = begin(incoming)
+    if (proxy.faultFor(exchange)?.cutAfter === 0) client.destroy()
+    else passUpgrade(forwardOf(exchange), client, sockets)
+  })
   server.on('connection', (socket: Socket) => {
     sockets.set(socket, { number: ++connections, sent: 0 })
     socket.on('close', () => sockets.delete(socket))

@@ -113,10 +113,12 @@ export function passUpgrade(forward: ClientRequest, client: Duplex, sockets: Con
     response.resume()
     client.destroy()
   })
-  forward.on('upgrade', ({ statusCode, statusMessage, rawHeaders }, target) => {
+  forward.on('upgrade', ({ statusCode, statusMessage, rawHeaders }, target, head: Buffer) => {
     sockets.set(target, { number: 0, sent: 0 })
     const lines = rawHeaders.map((text, i) => (i % 2 === 0 ? `${text}: ` : `${text}\r\n`))
     client.write(`HTTP/1.1 ${statusCode} ${statusMessage}\r\n${lines.join('')}\r\n`)
+    // What came with the answer belongs to the new protocol.
+    client.write(head)
     target.on('error', () => client.destroy())
     target.on('close', () => sockets.delete(target) && client.destroy())
     client.on('close', () => target.destroy())

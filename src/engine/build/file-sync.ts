@@ -1,6 +1,6 @@
 import type { SentEntry, SentFolder } from '../../ports/engine-build.ts'
-import { CallerFailed, type GrpcCall, NotOffered } from './grpc.ts'
-import { encodeMessage, type ProtobufMessage } from './protobuf.ts'
+import { encodeMessage, type ProtobufMessage } from '../grpc/protobuf.ts'
+import { CallerFailed, type GrpcCall, NotOffered } from '../grpc/serve.ts'
 
 /** The packets of https://github.com/tonistiigi/fsutil/blob/master/types/wire.proto. */
 const STAT = 0

@@ -1,8 +1,8 @@
 import { ImgctlError } from '../../errors/error.ts'
 import type { BuildCredentials, BuildSecret, BuildSshAgent } from '../../ports/engine-build.ts'
+import { encodeMessage } from '../grpc/protobuf.ts'
+import { EMPTY_MESSAGE, type GrpcMethod, NotOffered, unary } from '../grpc/serve.ts'
 import { type SyncedFolder, sendFolder } from './file-sync.ts'
-import { EMPTY_MESSAGE, type GrpcMethod, NotOffered, unary } from './grpc.ts'
-import { encodeMessage } from './protobuf.ts'
 import { agentOf, forwardAgent } from './ssh-forward.ts'
 
 /** What BuildKit may ask us for while it builds. */

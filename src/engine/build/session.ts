@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { EngineConnection } from '../connection.ts'
-import { serveGrpc } from './grpc.ts'
+import { serveGrpc } from '../grpc/serve.ts'
 import { type SessionOffer, sessionMethods } from './session-services.ts'
 
 /** The headers by which a client says what a session is and offers (moby/buildkit session/session.go). */

@@ -1,9 +1,9 @@
 import { connect } from 'node:net'
 import { pipeline } from 'node:stream/promises'
 import type { BuildSshAgent } from '../../ports/engine-build.ts'
+import { encodeMessage } from '../grpc/protobuf.ts'
+import { type GrpcCall, NotOffered } from '../grpc/serve.ts'
 import { AgentFilter } from './agent-filter.ts'
-import { type GrpcCall, NotOffered } from './grpc.ts'
-import { encodeMessage } from './protobuf.ts'
 
 /** The id of an agent that a Dockerfile does not name, and the metadata that carries the id. */
 const DEFAULT_ID = 'default'

@@ -1,4 +1,4 @@
-import { ProtobufMessage } from './protobuf.ts'
+import { ProtobufMessage } from '../grpc/protobuf.ts'
 
 /**
  * What BuildKit says of a build, again and again: only what changed since the last time.

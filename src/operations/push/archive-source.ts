@@ -54,6 +54,7 @@ export function archiveSource(title: string, archive: OpenedArchive, image: Arch
         manifest: asIs ? image.manifest : undefined,
       }
     },
+    pickLayers: undefined,
     close: () => archive.close(),
   }
 }

@@ -9,28 +9,53 @@ const DIRECT_FROM_BYTES = 64 * 1024 * 1024
  */
 const DIRECT_FROM_SHARE = 0.42
 
+export interface ChosenTransport {
+  readonly transport: Transport
+  /** Only what is missing is read from the engine (ImageSource.pickLayers). */
+  readonly picks: boolean
+  /** Half a sentence. */
+  readonly why: string
+}
+
 /** Who brings an image to its registry, and why. */
-export function chooseTransport(facts: PushFacts): { transport: Transport; why: string } {
+export function chooseTransport(facts: PushFacts): ChosenTransport {
   const { source, engine, via, layers } = facts
-  if (source.kind !== 'engine' || !engine) return { transport: 'direct', why: 'no engine is involved' }
-  if (via !== 'auto') return { transport: via, why: `--via ${via}` }
-  if (facts.manifest !== undefined) return { transport: 'direct', why: 'the image is there' }
-  if (isComplete(facts)) return { transport: 'direct', why: 'every layer is there' }
+  const engineSends = (why: string) => ({ transport: 'engine', picks: false, why }) as const
+  const direct = (why: string) => ({ transport: 'direct', picks: false, why }) as const
+
+  if (source.kind !== 'engine' || !engine) return direct('no engine is involved')
+  if (via === 'engine') return engineSends('--via engine')
+  if (facts.manifest !== undefined) return direct('the image is there')
+  if (isComplete(facts)) return direct('every layer is there')
   if (isComplete({ ...facts, layers: layers.map(asMounted) })) {
-    return { transport: 'direct', why: 'what is missing is in other repositories of the registry' }
+    return direct('what is missing is in other repositories of the registry')
   }
+  if (canPick(facts)) return { ...direct('only what is missing is read from the engine'), picks: true }
+  if (via === 'direct') return direct('--via direct')
   if (facts.compression !== 'gzip') {
-    return { transport: 'direct', why: `engines compress with gzip, ${facts.compression} is made here` }
+    return direct(`engines compress with gzip, ${facts.compression} is made here`)
   }
-  if (engine.store === 'containerd') return { transport: 'engine', why: 'the engine keeps compressed layers' }
-  const missing = uncompressedMissing(facts)
-  if (missing < DIRECT_FROM_BYTES) {
+  if (engine.store === 'containerd') return engineSends('the engine keeps compressed layers')
+  if (uncompressedMissing(facts) < DIRECT_FROM_BYTES) {
     const isAll = layers.every(({ exists }) => !exists)
-    return { transport: 'engine', why: isAll ? 'the image is small' : 'little is missing' }
+    return engineSends(isAll ? 'the image is small' : 'little is missing')
   }
-  return missing >= DIRECT_FROM_SHARE * source.size
-    ? { transport: 'direct', why: 'the missing layers are large: compressed here, on all cores' }
-    : { transport: 'engine', why: 'most of the image is there, and an export would read all of it' }
+  return isMost(facts)
+    ? direct('the missing layers are large: compressed here, on all cores')
+    : engineSends('most of the image is there, and an export would read all of it')
+}
+
+/** The topmost layers come first: of the others above the lowest missing one only so many can be passed over. */
+function canPick(facts: PushFacts): boolean {
+  const { engine, source, layers } = facts
+  if (engine?.passesOver === undefined || !source.pickLayers || isMost(facts)) return false
+  const lowest = layers.findIndex(({ exists }) => !exists)
+  const above = lowest === -1 ? [] : layers.slice(lowest)
+  return above.filter(({ exists }) => exists).length <= engine.passesOver
+}
+
+function isMost(facts: PushFacts): boolean {
+  return uncompressedMissing(facts) >= DIRECT_FROM_SHARE * facts.source.size
 }
 
 function asMounted(layer: PlannedLayer): PlannedLayer {

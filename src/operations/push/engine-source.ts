@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { type PassingLayer, readDockerExport } from '../../archive/docker-export.ts'
 import { selectImage } from '../../archive/select-image.ts'
 import { type Digest, shortDigest } from '../../oci/digest.ts'
@@ -5,9 +6,11 @@ import type { Descriptor } from '../../oci/manifest.ts'
 import { OCI_LAYER_GZIP, OCI_LAYER_ZSTD } from '../../oci/media-types.ts'
 import type { Platform } from '../../oci/platform.ts'
 import type { Engine } from '../../ports/engine.ts'
+import type { PickedLayer } from '../../ports/engine-layers.ts'
 import { ownVariant } from '../engine-platform.ts'
 import { layersOfSteps } from '../history/layers-of-steps.ts'
-import type { ImageSource, SourceLayer } from './source.ts'
+import type { ImageSource, PickLayers, SourceLayer } from './source.ts'
+import { newStagingTag, sweepStagingTags } from './staging-tag.ts'
 
 /** How exports of Docker 25 and later name what they hold; earlier ones use ids that say nothing of the content. */
 const BLOB_PATH = /^blobs\/sha256\/([0-9a-f]{64})$/
@@ -32,6 +35,11 @@ export async function engineSource(
     engine.info(signal),
   ])
   const variant = ownVariant(image)
+  const pick: PickLayers = async (wanted, transfer, signal) => {
+    await sweepStagingTags(engine, signal)
+    const take = async (layer: PickedLayer) => void (await transfer(singleLayer(layer), signal))
+    return engine.pickLayers(reference, { tag: newStagingTag(), wanted }, take, signal)
+  }
   return {
     kind: 'engine',
     title,
@@ -63,6 +71,8 @@ export async function engineSource(
       const { configBytes, layers, manifest } = selectImage(images, undefined, image.platform)
       return { configBytes, layers: layers.map(({ path }) => sent.get(path)!), manifest }
     },
+    // An engine deletes an image with its only tag: one that has none gets none.
+    pickLayers: store === 'classic' && image.repoTags.length > 0 ? pick : undefined,
     async close() {},
   }
 }
@@ -82,6 +92,20 @@ async function layerSizes(
     if (diffID) sizes.set(diffID, size)
   }
   return sizes.size === new Set(diffIDs).size ? sizes : undefined
+}
+
+function singleLayer({ diffID, size, tar }: PickedLayer): SourceLayer {
+  return {
+    label: shortDigest(diffID),
+    content: diffID,
+    diffID,
+    descriptor: undefined,
+    compression: 'none',
+    storedSize: size,
+    reopens: false,
+    open: async () => Readable.from(tar, { objectMode: false }),
+    chunks: () => tar,
+  }
 }
 
 function passingLayer({ path, compression, size, body }: PassingLayer, image: Digest): SourceLayer {

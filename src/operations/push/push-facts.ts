@@ -37,7 +37,7 @@ export interface PushChoice {
 
 /** What the repository has and lacks, before anything is sent. */
 export interface PushFacts extends PushChoice {
-  readonly source: Pick<ImageSource, 'kind' | 'size'>
+  readonly source: Pick<ImageSource, 'kind' | 'size' | 'pickLayers'>
   readonly engine: EngineInfo | undefined
   readonly layers: readonly PlannedLayer[]
   readonly config: PlannedConfig | undefined

@@ -29,6 +29,7 @@ import { checkName, parseArgument, targetName, typedReference } from './target.t
 import { DEFAULT_CONCURRENCY, type TransferJob, type Transferred } from './transfer.ts'
 import { transferDirect } from './transport-direct.ts'
 import { transferByEngine } from './transport-engine.ts'
+import { orWithoutPicking } from './without-picking.ts'
 
 export interface PushPorts {
   readonly server: Server
@@ -213,7 +214,9 @@ async function pushSource(
   if (request.dryRun) return { plan: intended, pushed: undefined }
 
   const plan = planPush(await mountLayers(facts, withOthers, onEvent, signal))
-  const { descriptor, release } = await transfer(transferJob(run, source, plan, repository), run)
+  const { descriptor, release } = await orWithoutPicking(transferJob(run, source, plan, repository), (job) =>
+    transfer(job, run),
+  )
   try {
     onEvent({ type: 'pushed', digest: descriptor.digest, size: descriptor.size })
     const image = await register(run, name, descriptor)

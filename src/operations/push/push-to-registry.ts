@@ -21,6 +21,7 @@ import { parseArgument } from './target.ts'
 import { DEFAULT_CONCURRENCY, type TransferJob } from './transfer.ts'
 import { transferDirect } from './transport-direct.ts'
 import { canPushTag, pushTagByEngine } from './transport-engine-tag.ts'
+import { orWithoutPicking } from './without-picking.ts'
 
 export interface RegistryPushPorts
   extends Pick<PushPorts, 'openRepository' | 'engine' | 'blobCache' | 'uploadJournal'> {
@@ -98,7 +99,9 @@ export async function pushToRegistry(
     noteWhatStays(source, request.platform, onEvent)
     const plan = planPush(await mountLayers(facts, async () => repository, onEvent, signal))
     const job = { source, plan, repository, cache, journal, concurrency, compression, onEvent, signal }
-    const descriptor = await transfer(job, reference, request, ports.engine)
+    const descriptor = await orWithoutPicking(job, (planned) =>
+      transfer(planned, reference, request, ports.engine),
+    )
     await confirmContent(repository, reference.tag, descriptor.digest, signal)
     onEvent({ type: 'pushed', digest: descriptor.digest, size: descriptor.size })
     if (request.build && request.source) await keepBuilt(ports, source, request.source, signal)

@@ -29,6 +29,17 @@ export interface SourceLayer {
 /** Brings one layer to the registry and answers the blob it is there. The signal also ends it when another layer failed. */
 export type TransferLayer = (layer: SourceLayer, signal: AbortSignal | undefined) => Promise<Descriptor>
 
+/**
+ * Hands the layers that are wanted to `transfer`, reads no other, and answers the config's bytes.
+ *
+ * @throws ImgctlError UNSUPPORTED when it cannot be done; what `transfer` throws
+ */
+export type PickLayers = (
+  wanted: ReadonlySet<Digest>,
+  transfer: TransferLayer,
+  signal: AbortSignal | undefined,
+) => Promise<Uint8Array>
+
 /** What an image became in a registry. */
 export interface TransferredLayers {
   readonly configBytes: Uint8Array
@@ -80,5 +91,7 @@ export interface ImageSource {
     transfer: TransferLayer,
     options: { readonly atOnce: number; readonly signal: AbortSignal | undefined },
   ): Promise<TransferredLayers>
+  /** Undefined where single layers cannot be had; where they can, the engine decides as well. */
+  readonly pickLayers: PickLayers | undefined
   close(): Promise<void>
 }

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { isCode } from '../../errors/error.ts'
-import { digestBytes, shortDigest } from '../../oci/digest.ts'
+import { type Digest, digestBytes, shortDigest } from '../../oci/digest.ts'
 import { type Descriptor, parseManifest } from '../../oci/manifest.ts'
 import {
   DOCKER_CONFIG,
@@ -12,8 +12,9 @@ import {
   OCI_MANIFEST,
 } from '../../oci/media-types.ts'
 import { LayerTransfer } from './layer-transfer.ts'
+import type { PushPlan } from './plan.ts'
 import { isComplete } from './push-facts.ts'
-import type { SourceManifest, TransferredLayers } from './source.ts'
+import type { SourceManifest, TransferLayer, TransferredLayers } from './source.ts'
 import type { TransferJob, Transferred } from './transfer.ts'
 
 /**
@@ -24,18 +25,18 @@ export async function transferDirect(job: TransferJob): Promise<Transferred> {
   const { plan, onEvent } = job
   if (plan.manifest) {
     const { digest, mediaType, bytes } = plan.manifest
-    reportReuse(job)
+    reportReuse(plan, onEvent)
     return { descriptor: { mediaType, digest, size: bytes.length } }
   }
   const isReused = isComplete(plan)
   const transfer = new LayerTransfer(job)
   try {
-    if (!isReused) return await transferLayers(job, transfer)
+    if (!isReused) return await (plan.picks ? transferPicked : transferLayers)(job, transfer)
     const { descriptor: config, bytes } = plan.config!
-    reportReuse(job)
+    reportReuse(plan, onEvent)
     return await finish(job, { config, bytes, layers: plan.layers.map(({ descriptor }) => descriptor!) })
   } catch (error) {
-    if (!isCode(error, 'BLOB_MISSING') || !(isReused || transfer.reused)) throw error
+    if (!isCode(error, 'BLOB_MISSING') || !(isReused || plan.picks || transfer.reused)) throw error
     const { host } = job.repository.location
     onEvent({
       type: 'note',
@@ -68,6 +69,25 @@ async function transferLayers(job: TransferJob, transfer: LayerTransfer): Promis
   const { configBytes, layers, manifest } = sent
   const config = { mediaType: OCI_CONFIG, digest: digestBytes(configBytes), size: configBytes.length }
   return finish(job, { config, bytes: configBytes, layers, manifest })
+}
+
+/** Reads from the engine what is missing, and no more. @throws ImgctlError UNSUPPORTED when the engine does not do that */
+async function transferPicked(job: TransferJob, transfer: LayerTransfer): Promise<Transferred> {
+  const { source, plan, onEvent, signal } = job
+  const missing = plan.layers.filter(({ exists }) => !exists)
+  onEvent({ type: 'phase', phase: 'export' })
+  reportReuse({ layers: plan.layers.filter(({ exists }) => exists) }, onEvent)
+  const sent = new Map<Digest, Descriptor>()
+  const send: TransferLayer = async (layer, layerSignal) => {
+    const blob = await transfer.send(layer, layerSignal)
+    sent.set(layer.diffID!, blob)
+    return blob
+  }
+  const bytes = await source.pickLayers!(new Set(missing.map(({ diffID }) => diffID)), send, signal)
+  warnOfProgram(transfer.programs, job)
+  const layers = plan.layers.map(({ diffID, descriptor }) => sent.get(diffID) ?? descriptor!)
+  const config = { mediaType: OCI_CONFIG, digest: digestBytes(bytes), size: bytes.length }
+  return finish(job, { config, bytes, layers })
 }
 
 interface Content {
@@ -122,8 +142,8 @@ function warnOfProgram(found: readonly string[], { source, onEvent }: TransferJo
   onEvent({ type: 'note', message })
 }
 
-function reportReuse({ plan, onEvent }: TransferJob): void {
-  for (const { diffID, descriptor } of plan.layers) {
+function reportReuse({ layers }: Pick<PushPlan, 'layers'>, onEvent: TransferJob['onEvent']): void {
+  for (const { diffID, descriptor } of layers) {
     const size = descriptor?.size ?? 0
     onEvent({ type: 'layer', label: shortDigest(diffID), status: 'exists', done: size, total: size })
   }

@@ -1,5 +1,5 @@
 import type { ClientHttp2Stream } from 'node:http2'
-import { ProtobufMessage } from '../../../src/engine/build/protobuf.ts'
+import { ProtobufMessage } from '../../../src/engine/grpc/protobuf.ts'
 import { message } from './status-messages.ts'
 
 /** The types of a packet, as fsutil numbers them. */

@@ -26,7 +26,7 @@ const unknown = (mib: number | undefined): PlannedLayer => ({ ...missing(mib), d
 function facts(part: Partial<PushFacts> & { store?: EngineInfo['store']; mib?: number }): PushFacts {
   const { store = 'classic', mib = 1000, ...rest } = part
   return {
-    source: { kind: 'engine', size: mib * MIB },
+    source: { kind: 'engine', size: mib * MIB, pickLayers: async () => new Uint8Array() },
     engine: { store } as EngineInfo,
     via: 'auto',
     compression: 'gzip',
@@ -40,7 +40,11 @@ function facts(part: Partial<PushFacts> & { store?: EngineInfo['store']; mib?: n
 const MANIFEST = { digest: DIGEST, mediaType: 'x', bytes: new Uint8Array() }
 
 test.each<[string, Parameters<typeof facts>[0], 'direct' | 'engine']>([
-  ['an archive', { source: { kind: 'docker-save', size: 1 }, engine: undefined }, 'direct'],
+  [
+    'an archive',
+    { source: { kind: 'docker-save', size: 1, pickLayers: undefined }, engine: undefined },
+    'direct',
+  ],
   ['an archive, whatever is asked for', { engine: undefined, via: 'engine' }, 'direct'],
   ['--via engine', { via: 'engine', layers: [unknown(900)] }, 'engine'],
   ['--via direct', { via: 'direct', store: 'containerd', layers: [unknown(1)] }, 'direct'],
@@ -85,4 +89,36 @@ test('zstd is made here: engines make gzip, whatever their store', () => {
   expect(planPush(facts({ layers: [there(5)], config: undefined, compression: 'zstd' })).transport).toBe(
     'direct',
   )
+})
+
+const PICKING = { store: 'classic', passesOver: 4 } as EngineInfo
+
+test.each<[string, Parameters<typeof facts>[0], boolean]>([
+  ['one small layer on top', { layers: [there(990), unknown(10)] }, true],
+  ['the same with --via direct', { via: 'direct', layers: [there(990), unknown(10)] }, true],
+  ['the same with --via engine', { via: 'engine', layers: [there(990), unknown(10)] }, false],
+  ['one under four that are there', { layers: [there(10), unknown(10), ...Array(4).fill(there(300))] }, true],
+  [
+    'one under five that are there',
+    { layers: [there(10), unknown(10), ...Array(5).fill(there(200))] },
+    false,
+  ],
+  ['every layer there, but not the config', { layers: [there(1000)] }, true],
+  ['most of it missing', { layers: [there(300), unknown(700)] }, false],
+  ['all of a small image', { mib: 10, layers: [unknown(10)] }, false],
+  ['zstd', { compression: 'zstd', layers: [there(990), unknown(10)] }, true],
+  ['nothing missing', { layers: [there(1000)], config: CONFIG }, false],
+  [
+    'a source that gives out no single layers',
+    {
+      source: { kind: 'engine', size: 1000 * MIB, pickLayers: undefined },
+      layers: [there(990), unknown(10)],
+    },
+    false,
+  ],
+])('picks single layers of an engine that can: %s', (_, part, picks) => {
+  const plan = planPush(facts({ engine: PICKING, ...part }))
+  expect(plan.picks).toBe(picks)
+  if (picks) expect(plan.transport).toBe('direct')
+  expect(plan.withoutPicking?.picks).toBe(picks ? false : undefined)
 })

@@ -129,5 +129,5 @@ class Reader {
 }
 
 function malformed(): ImgctlError {
-  return new ImgctlError('ENGINE_ERROR', 'the engine sent a message of the build that is not protobuf')
+  return new ImgctlError('ENGINE_ERROR', 'the engine sent a message that is not protobuf')
 }

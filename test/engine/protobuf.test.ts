@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { encodeMessage, ProtobufMessage } from '../../../src/engine/build/protobuf.ts'
+import { encodeMessage, ProtobufMessage } from '../../src/engine/grpc/protobuf.ts'
 
 /** Bytes of https://protobuf.dev/programming-guides/encoding/ and of `protoc --encode`. */
 const bytes = (hex: string) => Buffer.from(hex.replaceAll(' ', ''), 'hex')

@@ -1,6 +1,7 @@
 import { performServerHandshake, type ServerHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
-import { encodeMessage, ProtobufMessage } from './protobuf.ts'
+import { readMessages, writeMessage } from './framing.ts'
+import { encodeMessage, type ProtobufMessage } from './protobuf.ts'
 
 /** The status codes that we answer. https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
 const OK = 0
@@ -9,10 +10,6 @@ const NOT_FOUND = 5
 const UNIMPLEMENTED = 12
 const INTERNAL = 13
 
-/** A byte that says whether the message is compressed, and four for its length. */
-const FRAME_BYTES = 5
-/** gRPC's own limit for one message; BuildKit's requests have some hundred bytes. */
-const MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 /**
  * BuildKit names each path that a Dockerfile copies in a header of its own. Node stops at 128 headers and 64 KiB,
  * which a generated Dockerfile exceeds. nghttp2 takes no more than nine frames of 16 KiB.
@@ -107,32 +104,10 @@ async function serveCall(
   }
 }
 
-async function* readMessages(stream: ServerHttp2Stream): AsyncGenerator<ProtobufMessage> {
-  let pending: Buffer = Buffer.alloc(0)
-  // A caller that is answered may still be speaking: leaving the loop must not cut the stream off.
-  for await (const chunk of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk])
-    while (pending.length >= FRAME_BYTES) {
-      const length = pending.readUInt32BE(1)
-      if (pending[0] !== 0 || length > MAX_MESSAGE_BYTES) throw new Error('a gRPC message that is not served')
-      const end = FRAME_BYTES + length
-      if (pending.length < end) break
-      yield new ProtobufMessage(pending.subarray(FRAME_BYTES, end))
-      pending = pending.subarray(end)
-    }
-  }
-}
-
 async function send(stream: ServerHttp2Stream, message: Buffer): Promise<void> {
   if (isGone(stream)) throw new Error('the caller is gone')
   begin(stream)
-  const head = Buffer.alloc(FRAME_BYTES)
-  head.writeUInt32BE(message.length, 1)
-  stream.cork()
-  stream.write(head)
-  const isRoom = stream.write(message)
-  stream.uncork()
-  if (isRoom) return
+  if (writeMessage(stream, message)) return
   await new Promise<void>((resolve, reject) => {
     const settle = () => {
       stream.off('drain', settle)
