@@ -1,3 +1,4 @@
+import { DOCKER_LAYER_GZIP } from '../../oci/media-types.ts'
 import { isComplete, missingBytes, type PlannedLayer, type PushFacts, type Transport } from './push-facts.ts'
 
 /** Below this an engine compresses as quickly as its export starts. */
@@ -36,12 +37,14 @@ export function chooseTransport(facts: PushFacts): ChosenTransport {
     return direct(`engines compress with gzip, ${facts.compression} is made here`)
   }
   if (engine.store === 'containerd') return engineSends('the engine keeps compressed layers')
-  if (uncompressedMissing(facts) < DIRECT_FROM_BYTES) {
+  const toEngine = asTheEngineKnows(facts)
+  if (uncompressedMissing(toEngine) < DIRECT_FROM_BYTES) {
     const isAll = layers.every(({ exists }) => !exists)
     return engineSends(isAll ? 'the image is small' : 'little is missing')
   }
-  return isMost(facts)
-    ? direct('the missing layers are large: compressed here, on all cores')
+  if (isMost(facts)) return direct('the missing layers are large: compressed here, on all cores')
+  return isMost(toEngine)
+    ? direct('the engine would compress again what it has not pushed itself')
     : engineSends('most of the image is there, and an export would read all of it')
 }
 
@@ -52,6 +55,17 @@ function canPick(facts: PushFacts): boolean {
   const lowest = layers.findIndex(({ exists }) => !exists)
   const above = lowest === -1 ? [] : layers.slice(lowest)
   return above.filter(({ exists }) => exists).length <= engine.passesOver
+}
+
+/**
+ * A classic Docker engine leaves out only what it pushed or pulled itself: it cannot know the blobs that were made here.
+ * Docker's media type tells which those are: ours have OCI's.
+ */
+function asTheEngineKnows(facts: PushFacts): PushFacts {
+  if (facts.engine?.product !== 'docker') return facts
+  const isKnown = ({ exists, descriptor }: PlannedLayer) =>
+    exists && descriptor?.mediaType === DOCKER_LAYER_GZIP
+  return { ...facts, layers: facts.layers.map((layer) => ({ ...layer, exists: isKnown(layer) })) }
 }
 
 function isMost(facts: PushFacts): boolean {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Digest } from '../../../src/oci/digest.ts'
+import { DOCKER_LAYER_GZIP } from '../../../src/oci/media-types.ts'
 import { chooseTransport } from '../../../src/operations/push/choose-transport.ts'
 import { planPush } from '../../../src/operations/push/plan.ts'
 import type { PlannedConfig, PlannedLayer, PushFacts } from '../../../src/operations/push/push-facts.ts'
@@ -13,7 +14,13 @@ const CONFIG: PlannedConfig = {
   bytes: undefined,
 }
 
-const there = (mib: number): PlannedLayer => ({ ...missing(mib), exists: true })
+/** Pushed by an engine. */
+const there = (mib: number): PlannedLayer => ({
+  ...missing(mib),
+  exists: true,
+  descriptor: { mediaType: DOCKER_LAYER_GZIP, digest: DIGEST, size: mib * MIB },
+})
+const madeHere = (mib: number): PlannedLayer => ({ ...missing(mib), exists: true })
 const missing = (mib: number | undefined, mountFrom: string[] = []): PlannedLayer => ({
   diffID: DIGEST,
   descriptor: { mediaType: 'x', digest: DIGEST, size: (mib ?? 1) * MIB },
@@ -27,7 +34,7 @@ function facts(part: Partial<PushFacts> & { store?: EngineInfo['store']; mib?: n
   const { store = 'classic', mib = 1000, ...rest } = part
   return {
     source: { kind: 'engine', size: mib * MIB, pickLayers: async () => new Uint8Array() },
-    engine: { store } as EngineInfo,
+    engine: { product: 'docker', store } as EngineInfo,
     via: 'auto',
     compression: 'gzip',
     layers: [],
@@ -66,6 +73,17 @@ test.each<[string, Parameters<typeof facts>[0], 'direct' | 'engine']>([
     'engine',
   ],
   ['one large layer missing on a large base', { mib: 2000, layers: [there(1800), unknown(200)] }, 'engine'],
+  [
+    'little missing, of an image that was pushed from here',
+    { layers: [madeHere(990), unknown(10)] },
+    'direct',
+  ],
+  ['the same of a small image', { mib: 50, layers: [madeHere(40), unknown(10)] }, 'engine'],
+  [
+    'the same with an engine that is not Docker',
+    { engine: { product: 'podman', store: 'classic' } as EngineInfo, layers: [madeHere(990), unknown(10)] },
+    'engine',
+  ],
   ['most of it missing', { layers: [there(300), unknown(700)], config: CONFIG }, 'direct'],
 ])('%s', (_, part, transport) => {
   const chosen = chooseTransport(facts(part))
@@ -91,7 +109,7 @@ test('zstd is made here: engines make gzip, whatever their store', () => {
   )
 })
 
-const PICKING = { store: 'classic', passesOver: 4 } as EngineInfo
+const PICKING = { product: 'docker', store: 'classic', passesOver: 4 } as EngineInfo
 
 test.each<[string, Parameters<typeof facts>[0], boolean]>([
   ['one small layer on top', { layers: [there(990), unknown(10)] }, true],
