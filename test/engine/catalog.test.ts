@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { ImgctlError } from '../../src/errors/error.ts'
 import { json, scriptedEngine } from './scripted-engine.ts'
 
 const ID = `sha256:${'a'.repeat(64)}`
@@ -139,4 +140,20 @@ test('the bytes of all images: as Docker sums them, or each of them once', async
     answers: { 'GET /system/df': json({ LayersSize: 0, Images }) },
   })
   expect(await podman.engine.imageBytes()).toBe(7)
+})
+
+test.each([
+  ['once', 1, 7, 2],
+  ['again and again', 9, 'ENGINE_ERROR', 5],
+] as const)('an image that goes while the engine measures, %s', async (_how, failures, outcome, asked) => {
+  const failed = json({ message: 'NotFound: snapshot sha256:00 does not exist: not found' }, 404)
+  let left: number = failures
+  const { engine, requests } = await scriptedEngine({
+    answers: {
+      'GET /system/df': (...call) => (left-- > 0 ? failed : json({ LayersSize: 7 }))(...call),
+    },
+  })
+  const bytes = engine.imageBytes().catch(({ code }: ImgctlError) => code)
+  expect(await bytes).toBe(outcome)
+  expect(requests.filter((request) => request.includes('/system/df'))).toHaveLength(asked)
 })
