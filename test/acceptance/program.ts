@@ -19,6 +19,8 @@ export interface Options {
   readonly cwd?: string
   /** What stdin holds; without it stdin is closed. */
   readonly input?: string
+  /** A name of its own for the machine, as this process sees it. Needs root, on Linux. */
+  readonly hostname?: string
 }
 
 /** Runs the built program as a process, without a terminal, and waits for its end. */
@@ -27,8 +29,9 @@ export async function imgctl(args: readonly string[], options: Options = {}): Pr
 }
 
 /** The same, to be signalled while it runs. */
-export function startImgctl(args: readonly string[], { env = {}, cwd, input }: Options = {}) {
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
+export function startImgctl(args: readonly string[], { env = {}, cwd, input, hostname }: Options = {}) {
+  const [program = '', ...before] = hostname === undefined ? [process.execPath] : onMachine(hostname)
+  const child = spawn(program, [...before, PROGRAM, ...args], {
     env: { ...cleanEnvironment(), ...env },
     ...(cwd === undefined ? {} : { cwd }),
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
@@ -44,6 +47,11 @@ export function startImgctl(args: readonly string[], { env = {}, cwd, input }: O
   child.stdin?.end(input)
   const ended = once(child, 'close').then(([code]): Result => ({ code, stdout, stderr }))
   return { child, ended, stderr: () => stderr }
+}
+
+/** Each program takes the place of the one before: the process keeps its id. */
+function onMachine(hostname: string): string[] {
+  return ['unshare', '--uts', 'sh', '-c', 'hostname "$0" && exec "$@"', hostname, process.execPath]
 }
 
 /** The error that `--format json` or `--progress json` wrote on stderr. */

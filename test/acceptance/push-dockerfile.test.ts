@@ -256,11 +256,16 @@ describe('without an engine', () => {
   })
 })
 
+/** The processes of this file: their ids are in the names that are not to stay. */
+const started: number[] = []
+
 function startRun(engine: EngineName, args: readonly string[], { env = {}, ...rest }: Options = {}) {
-  return startImgctl(args, {
+  const run = startImgctl(args, {
     ...rest,
     env: { ...server.env, DOCKER_HOST: service(engine).dockerHost, ...env },
   })
+  started.push(run.child.pid!)
+  return run
 }
 
 /** A folder with a Dockerfile and what it copies. Answers the Dockerfile's path. */
@@ -279,9 +284,9 @@ async function images(engine: EngineName): Promise<string[]> {
   const all = (JSON.parse(body.toString()) as { RepoTags: string[] | null }[]).flatMap(
     ({ RepoTags }) => RepoTags ?? [],
   )
-  const ours =
-    /^(?:localhost\/|docker\.io\/library\/)?(?:imgctl-build|imgctl-own-\w+|failing|arm|bad|typo|slow):/
-  return all.filter((tag) => ours.test(tag) || tag.startsWith(`${server.host}/`)).sort()
+  const given = /^(?:localhost\/|docker\.io\/library\/)?(?:imgctl-own-\w+|failing|arm|bad|typo|slow):/
+  const isStaged = (tag: string) => started.some((pid) => /_imgctl-\w+-(\d+)-/.exec(tag)?.[1] === String(pid))
+  return all.filter((tag) => given.test(tag) || isStaged(tag) || tag.startsWith(`${server.host}/`)).sort()
 }
 
 async function state(name: string): Promise<string | undefined> {

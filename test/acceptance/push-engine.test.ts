@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -100,11 +101,15 @@ describeWith([ENGINE], `a push from ${ENGINE} that is stopped`, () => {
 
   test('by kill -9 leaves a tag that the next run removes', async () => {
     const before = await references(ENGINE)
-    const run = startPush(ENGINE, tag, '--via', 'engine')
+    // Other test files push from this engine too, and would remove what a run of this machine left.
+    const hostname = `imgctl-${randomUUID()}`
+    const env = { ...server.env, DOCKER_HOST: service(ENGINE).dockerHost }
+    const start = () => startImgctl(['image', 'push', tag, '--via', 'engine'], { env, hostname })
+    const run = start()
     await until(async () => (await references(ENGINE)).some((name) => name.includes('_imgctl-')))
     run.child.kill('SIGKILL')
     await run.ended
-    const next = await push(ENGINE, tag, '--via', 'engine')
+    const next = await start().ended
     expect(next.code).toBe(0)
     expect(next.stderr).toMatch(/^removed .*_imgctl-.*, left by a run that was killed$/m)
     expect(await references(ENGINE)).toEqual(before)

@@ -81,6 +81,8 @@ for (const name of ['dockerClassic', 'dockerContainerd'] as const) {
 
     test('are those alone that the Dockerfile copies, whatever they are called', async () => {
       const many = Array.from({ length: 130 }, (_, i) => `many/${i}`)
+      // Ten at once: a busy BuildKit of Docker 20.10 fails at a COPY of many (https://github.com/moby/buildkit/issues/1822).
+      const tens = Array.from({ length: 13 }, (_, i) => many.slice(10 * i, 10 * i + 10))
       const { folder } = await make({
         ...Object.fromEntries(many.map((path) => [`context/${path}`, 'm'])),
         'context/big': 'b'.repeat(SIZE),
@@ -90,7 +92,8 @@ for (const name of ['dockerClassic', 'dockerContainerd'] as const) {
         'context/link': { symlink: 'src' },
         'context/Dockerfile': [
           ...['FROM scratch', 'COPY ["a, b", "ä ß+%41.txt", "/names/"]', 'COPY link/x /linked'],
-          ...[`COPY ${many.join(' ')} /many/`, ''],
+          ...tens.map((ten) => `COPY ${ten.join(' ')} /many/`),
+          '',
         ].join('\n'),
       })
       const { image, asked } = await build(folder)

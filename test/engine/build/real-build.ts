@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -17,8 +18,12 @@ export type RealRequest = Partial<Omit<BuildRequest, 'files' | 'dockerfile'>> & 
   files?: Record<string, string | { from: string }>
 }
 
+/** Of this process: an engine keeps the files that a client sent, and each test file counts what its own client sends. */
+const ownCache = join(tmpdir(), `imgctl-test-cache-${randomUUID()}`)
+process.on('exit', () => rmSync(ownCache, { recursive: true, force: true }))
+
 /** @param cache the folder in which the client keeps its id: with the same one, engines know its files again */
-export function engineAt(host: string, cache = join(tmpdir(), 'imgctl-test-cache')): EngineBuild {
+export function engineAt(host: string, cache = ownCache): EngineBuild {
   const variables = { XDG_CACHE_HOME: cache }
   return createEngine({ host, environment: { variables, home: '/nonexistent', platform: 'linux' } })
 }
