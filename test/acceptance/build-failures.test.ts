@@ -2,10 +2,11 @@ import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { labelled, processesWith, until } from '../engine/build/real-build.ts'
+import { labelled, processesWith } from '../engine/build/real-build.ts'
 import { breakableWay } from '../integration/broken-peers.ts'
 import { ENGINES } from '../services/engines.ts'
 import { describeWith, service } from '../services/use.ts'
+import { until } from '../support/until.ts'
 import { imgctl, jsonError, startImgctl } from './program.ts'
 
 const HELLO = 'FROM scratch\nCOPY hello.txt /hello.txt\n'

@@ -7,6 +7,7 @@ import { ENGINE, ENGINES, testExcept } from '../services/engines.ts'
 import type { EngineName } from '../services/fixtures.ts'
 import { save } from '../services/fixtures.ts'
 import { describeWith, ownRegistry, service } from '../services/use.ts'
+import { until } from '../support/until.ts'
 import {
   imgctl,
   jsonError,
@@ -294,12 +295,4 @@ async function state(name: string): Promise<string | undefined> {
     env: server.env,
   })
   return result.code === 0 ? result.stdout.trim() : undefined
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 3000; tries++) {
-    if (condition()) return
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  throw new Error('it never happened')
 }

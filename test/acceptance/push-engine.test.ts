@@ -7,6 +7,7 @@ import { callEngine } from '../services/engine.ts'
 import { ENGINE, ENGINES } from '../services/engines.ts'
 import { type EngineName, fixtureImages, IMAGES } from '../services/fixtures.ts'
 import { describeWith, service } from '../services/use.ts'
+import { until } from '../support/until.ts'
 import { imgctl, jsonError, type Result, serve, startImgctl, type TestServer } from './program.ts'
 
 let server: TestServer
@@ -185,12 +186,4 @@ async function bigImage(engine: EngineName, reference: string): Promise<void> {
     dockerfile: 'FROM scratch\nCOPY blob /blob\nENTRYPOINT ["/blob"]\n',
     files: { blob },
   })
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 1000; tries++) {
-    if (await condition()) return
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  throw new Error('it never happened')
 }

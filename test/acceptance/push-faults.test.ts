@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { FaultFor } from '../support/fault.ts'
 import { type FaultProxy, faultProxy, UPLOADS } from '../support/fault-proxy.ts'
 import { limitsBodies, onParts, onUploads, refusal, times } from '../support/faults.ts'
+import { until } from '../support/until.ts'
 import { savedImage, writeArchive } from './archives.ts'
 import { imgctl, jsonError, serve, startImgctl, type TestServer } from './program.ts'
 
@@ -273,12 +274,4 @@ async function manifestStatus(of: TestServer, repository: string, digest: string
     headers: { authorization },
   })
   return answer.status
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 1000; tries++) {
-    if (condition()) return
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  throw new Error('it never happened')
 }

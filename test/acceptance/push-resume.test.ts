@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { Fault } from '../support/fault.ts'
 import { type FaultProxy, faultProxy, UPLOADS } from '../support/fault-proxy.ts'
 import { cutsConnections, losesSession, onParts } from '../support/faults.ts'
+import { until } from '../support/until.ts'
 import { savedImage, writeArchive } from './archives.ts'
 import { imgctl, serve, startImgctl, type TestServer } from './program.ts'
 
@@ -174,13 +175,22 @@ test('a session that is lost in the middle of a layer: that layer begins anew, o
 
 test('two identical pushes at once never write into one session', async () => {
   const path = await archive('twins')
-  const { env } = await throughProxy()
-  const runs = await Promise.all([1, 2].map(() => imgctl(['image', 'push', path], { env })))
+  const { env, slow } = await throughProxy(server, { bytesPerSecond: MIB })
+  const push = () => imgctl(['image', 'push', path, '--chunk-size', '2M'], { env })
+  const layers = () => proxy!.of('PATCH').filter(({ sent }) => sent > MIB)
+  const bySession = () => Map.groupBy(layers(), ({ path }) => path.replace(/\?.*/, ''))
+  // The second begins when there is a note that it could take, and both are at work before the first may end.
+  const first = push()
+  await until(async () => (await notes()).length === 1)
+  const second = push()
+  await until(() => bySession().size === 2)
+  slow.fault = undefined
+  const runs = await Promise.all([first, second])
   expect(runs.map(({ code }) => code)).toEqual([0, 0])
   expect(runs[0]!.stdout).toBe(runs[1]!.stdout)
-  const layers = proxy!.of('PATCH').filter(({ sent }) => sent > MIB)
-  const sessions = layers.map(({ path }) => path)
-  expect(new Set(sessions).size).toBe(2)
+  expect(new Set(layers().map(({ status }) => status))).toEqual(new Set([202]))
+  const sums = [...bySession().values()].map((parts) => parts.reduce((sum, { sent }) => sum + sent, 0))
+  expect(sums).toEqual([sums[0], sums[0]])
   expect(await notes()).toEqual([])
 })
 
@@ -209,11 +219,3 @@ test('--chunk-size: no body is larger', async () => {
   expect(Math.max(...patches.map(({ sent }) => sent))).toBeLessThanOrEqual(3 * MIB)
   expect(patches.length).toBeGreaterThanOrEqual(3)
 })
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 3000; tries++) {
-    if (condition()) return
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  throw new Error('it never happened')
-}

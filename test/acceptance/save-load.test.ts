@@ -14,6 +14,7 @@ import { describeWith, service } from '../services/use.ts'
 import type { FaultFor } from '../support/fault.ts'
 import { type FaultProxy, faultProxy } from '../support/fault-proxy.ts'
 import { on } from '../support/faults.ts'
+import { until } from '../support/until.ts'
 import { savedImage, savedPair, tarOf, writeArchive } from './archives.ts'
 import { imgctl, jsonError, serve, startImgctl, type TestServer } from './program.ts'
 import { inTerminal } from './terminal.ts'
@@ -415,12 +416,4 @@ async function smallDisk(path: string) {
   await mkdir(path)
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'imgctl-test', path])
   return { path, unmount: () => execFileSync('umount', ['--lazy', path]) }
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 1000; tries++) {
-    if (await condition()) return
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  throw new Error('it never happened')
 }

@@ -12,12 +12,12 @@ import {
   type RealRequest,
   realRequest,
   run,
-  until,
 } from '../engine/build/real-build.ts'
 import { buildImage } from '../services/build-image.ts'
 import { callEngine } from '../services/engine.ts'
 import type { EngineName } from '../services/fixtures.ts'
 import { describeWith, service } from '../services/use.ts'
+import { until } from '../support/until.ts'
 import { breakableWay } from './broken-peers.ts'
 
 const BUILDERS: [EngineName, 'buildkit' | 'classic'][] = [

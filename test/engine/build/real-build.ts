@@ -3,7 +3,6 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { createEngine } from '../../../src/engine/engine.ts'
 import type { BuildEvent, BuildRequest, EngineBuild } from '../../../src/ports/engine-build.ts'
 import { contextOf } from '../../services/build-image.ts'
@@ -75,9 +74,4 @@ export function processesWith(argument: string): string[] {
       return false
     }
   })
-}
-
-/** Waits for something that must come; the test's own time limit ends it otherwise. */
-export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await sleep(50)
 }
