@@ -34,6 +34,8 @@ const EMPTY_SESSION_SECONDS = HOUR
 const CALLBACK = 'http://127.0.0.1/callback'
 /** Consonants only: no words, nothing that looks like a digit. RFC 8628, section 6.1. */
 const USER_CODE = { charset: 'base-20', mask: '****-****' } as const
+/** The others come by a script, which no page here may run, or in the part of a URL that a program does not get. */
+const RESPONSE_MODE = 'query'
 const SCOPES = ['openid', 'offline_access', 'profile', 'email']
 
 type Ctx = Pick<ServerContext, 'db' | 'keys' | 'now' | 'log' | 'settings' | 'reserve'>
@@ -44,14 +46,25 @@ export function createProvider(ctx: Ctx, facts: IssuerFacts, keys: SigningKeys):
   // The caller sets these headers from the public URL: what a client sent in them does not get here.
   provider.proxy = true
   provider.use(async (context: KoaContextWithOIDC, next) => {
+    refuseOtherModes(context)
     await next()
-    // Of a browser that nobody is logged in with, the library makes a page that needs a script.
     const { route, session } = (context.oidc as KoaContextWithOIDC['oidc'] | undefined) ?? {}
+    if (route === 'discovery') {
+      Object.assign(context.body as object, { response_modes_supported: [RESPONSE_MODE] })
+    }
+    // Of a browser that nobody is logged in with, the library makes a page that needs a script.
     if (route === 'end_session' && context.status === 200 && !session?.accountId) loggedOutPage(context)
   })
   provider.on('server_error', (_context, error) => ctx.log.error({ err: error }, 'the issuer failed'))
   provider.on('grant.revoked', () => ctx.log.info('a login ended'))
   return provider
+}
+
+/** The library has more modes; what even it does not know it refuses, in a redirect to the client. */
+function refuseOtherModes(context: KoaContextWithOIDC): void {
+  const { response_mode: mode } = context.query
+  if (mode === undefined || mode === RESPONSE_MODE) return
+  context.query = { ...context.query, response_mode: 'unsupported' }
 }
 
 function configuration(ctx: Ctx, facts: IssuerFacts, keys: SigningKeys): Configuration {

@@ -110,6 +110,26 @@ it('uses the public URL and not what a client says', async () => {
   expect(page.headers.get('strict-transport-security')).toContain('max-age')
 })
 
+it('answers in the redirect only, as it says', async () => {
+  const open = await openIssuer()
+  await open.addUser('alice')
+  const discovery = await fetch(`${open.issuer}/.well-known/openid-configuration`)
+  expect(await discovery.json()).toMatchObject({
+    response_modes_supported: ['query'],
+    response_types_supported: ['code'],
+  })
+  for (const mode of ['form_post', 'fragment', 'web_message', 'jwt']) {
+    const { url, state } = authorizationRequest(open, { response_mode: mode })
+    const answer = await fetch(url, { redirect: 'manual' })
+    const target = answer.headers.get('location') ?? ''
+    expect([mode, answer.status, target.startsWith(CALLBACK), target]).toEqual([mode, 303, true, target])
+    const said = new URL(target).searchParams
+    expect([said.get('error'), said.get('state')]).toEqual(['unsupported_response_mode', state])
+  }
+  const end = await allow(new Browser(), authorizationRequest(open, { response_mode: 'query' }).url, 'alice')
+  expect(new URL(end.url).searchParams.get('code')).toBeTruthy()
+})
+
 it('has no issuer where it does not know its address', async () => {
   const open = await openIssuer({ host: '0.0.0.0', insecureHttp: true })
   const config = (await (await fetch(`${open.url}/api/config`)).json()) as { oidc: unknown }
