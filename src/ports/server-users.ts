@@ -34,6 +34,8 @@ export interface SetupLink {
   readonly user: string
   readonly link: string
   readonly expiresAt: string
+  /** API keys of the user that have not expired: a new password leaves them as they are. */
+  readonly apiKeys: number
 }
 
 export interface NewUser {
@@ -62,8 +64,15 @@ export interface ServerUsers {
   add(user: NewUser): Promise<SetupLink>
   /** Earlier links end. @throws ImgctlError NOT_FOUND; CONFLICT for a user of an external issuer, or a server without login */
   setupLink(user: string): Promise<SetupLink>
-  /** Ends the user's logins. @throws ImgctlError NOT_FOUND, USAGE (too short) */
-  setPassword(user: string, password: string): Promise<void>
+  /**
+   * Ends the user's logins; API keys stay.
+   *
+   * @returns how many keys that are, without expired ones
+   * @throws ImgctlError NOT_FOUND, USAGE (too short)
+   */
+  setPassword(user: string, password: string): Promise<number>
+  /** Every API key of the user ends, with each push access that it asked for. @returns how many. @throws ImgctlError NOT_FOUND */
+  revokeKeys(user: string): Promise<number>
   /** These permissions and no others. @throws ImgctlError NOT_FOUND */
   grant(user: string, organization: string, permissions: readonly Permission[]): Promise<void>
   /** @throws ImgctlError NOT_FOUND */

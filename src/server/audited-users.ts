@@ -27,9 +27,16 @@ export function auditedUsers(users: ServerUsers, note: NoteChange): ServerUsers 
       return link
     },
     async setPassword(text, password) {
-      await users.setPassword(text, password)
+      const apiKeys = await users.setPassword(text, password)
       const user = await find(text)
       await note('user.set-password', nameOf(user), organizationsOf(user))
+      return apiKeys
+    },
+    async revokeKeys(text) {
+      const revoked = await users.revokeKeys(text)
+      const user = await find(text)
+      await note('user.revoke-keys', `${nameOf(user)}: ${revoked}`, organizationsOf(user))
+      return revoked
     },
     async grant(text, organization, permissions) {
       await users.grant(text, organization, permissions)

@@ -4,7 +4,7 @@ import type { NewKey, ServerUsers, SetupLink, UserRecord } from '../ports/server
 import { auditedUsers, type NoteChange } from './audited-users.ts'
 import { openReserve } from './content/reserve.ts'
 import { createAccount, setPassword } from './identity/accounts.ts'
-import { createApiKey } from './identity/api-keys.ts'
+import { countApiKeys, createApiKey, revokeAllApiKeys } from './identity/api-keys.ts'
 import { recordUserlessChange } from './identity/audit-log.ts'
 import { removeMembership, setMembership } from './identity/memberships.ts'
 import { createOrganization, listOrganizations } from './identity/organizations.ts'
@@ -43,7 +43,7 @@ export function openServerUsers(chosen: ChosenSettings, now: () => number = Date
         return db.transaction().execute(async (trx) => {
           const { userId, login } = await createAccount(trx, now(), user)
           if (permissions.length > 0) await setMembership(trx, userId, organization, permissions)
-          return linkOf(url, login, await createSetupToken(trx, userId, now()), now())
+          return linkOf(url, { login, apiKeys: 0 }, await createSetupToken(trx, userId, now()), now())
         })
       }),
     setupLink: (user) =>
@@ -52,14 +52,16 @@ export function openServerUsers(chosen: ChosenSettings, now: () => number = Date
         const login = requireLogin(found)
         const url = await requireLoginUrl(db)
         const token = await db.transaction().execute((trx) => createSetupToken(trx, found.id, now()))
-        return linkOf(url, login, token, now())
+        return linkOf(url, { login, apiKeys: await countApiKeys({ db, now }, found.id) }, token, now())
       }),
     setPassword: (user, password) =>
       using(async (db) => {
         const found = await findUser(db, user)
         requireLogin(found)
         await setPassword({ db, now }, found.id, password)
+        return countApiKeys({ db, now }, found.id)
       }),
+    revokeKeys: (user) => using(async (db) => revokeAllApiKeys({ db }, (await findUser(db, user)).id)),
     grant: (user, organization, permissions) =>
       using(async (db) => setMembership(db, (await findUser(db, user)).id, organization, permissions)),
     revoke: (user, organization) =>
@@ -117,9 +119,14 @@ async function createKey(
   return { name: made.name, value: made.value }
 }
 
-function linkOf(url: string, user: string, token: string, now: number): SetupLink {
+function linkOf(
+  url: string,
+  { login, apiKeys }: { readonly login: string; readonly apiKeys: number },
+  token: string,
+  now: number,
+): SetupLink {
   const expiresAt = new Date(now + SETUP_LINK_MS).toISOString()
-  return { user, link: formatSetupLink(url, token), expiresAt }
+  return { user: login, link: formatSetupLink(url, token), expiresAt, apiKeys }
 }
 
 function requireLogin({ login, name, issuer }: UserRecord): string {

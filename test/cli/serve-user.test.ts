@@ -100,6 +100,44 @@ test('a password is taken from stdin, and refused when it is short', async () =>
   expect(await checkPassword(server.context, 'administrator', 'correct horse battery')).toBeDefined()
 })
 
+test('a new password leaves API keys, says how many, and --revoke-keys ends them', async () => {
+  const { dataDir, server, user, me } = await start()
+  const ci = (await user('key', 'administrator', '--name', 'ci')).out.trim()
+  await user('add', 'bob')
+  const other = (await user('key', 'bob')).out.trim()
+  const passwd = async (...args: string[]) => {
+    const command = ['serve', 'user', 'passwd', 'administrator', ...args, '--data', dataDir]
+    const { run, err, out } = startCli(command, { input: 'correct horse battery\n' })
+    return { code: await run.exitCode, err: err(), out: out() }
+  }
+  const stay = 'Their 2 API keys stay: they end one with imgctl key revoke, --revoke-keys ends all\n'
+  const set = await passwd('--password-stdin')
+  expect([set.code, set.out]).toEqual([0, ''])
+  expect(set.err).toBe(`The password of administrator is set; their logins have ended\n${stay}`)
+  const link = await passwd()
+  expect(link.err).toContain(stay)
+  expect(JSON.parse((await passwd('--format', 'json')).out)).toMatchObject({
+    user: 'administrator',
+    apiKeys: 2,
+  })
+  // A password that is refused ends nothing.
+  const bad = startCli(
+    ['serve', 'user', 'passwd', 'administrator', '--password-stdin', '--revoke-keys', '--data', dataDir],
+    { input: 'short' },
+  )
+  expect(await bad.run.exitCode).toBe(2)
+  for (const key of [ci, server.bootstrapKey!]) expect((await me(key)).status).toBe(200)
+
+  const revoked = await passwd('--revoke-keys', '--format', 'json')
+  expect([revoked.code, revoked.err]).toEqual([0, 'Revoked their 2 API keys\n'])
+  expect(JSON.parse(revoked.out)).toMatchObject({ user: 'administrator', apiKeys: 0 })
+  for (const key of [ci, server.bootstrapKey!]) expect((await me(key)).status).toBe(401)
+  expect((await me(other)).status).toBe(200)
+  const again = await passwd('--password-stdin', '--revoke-keys')
+  expect([again.code, again.err]).toEqual([0, expect.stringContaining('They have no API keys\n')])
+  expect((await user('passwd', 'nobody', '--revoke-keys')).code).toBe(3)
+})
+
 test('a lost first key is replaced, and survives the revocation of the first', async () => {
   const { server, user, me } = await start()
   const { code, out, err } = await user('key', 'administrator', '--name', 'second')

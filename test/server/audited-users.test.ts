@@ -32,6 +32,7 @@ test('what the operator does to users is in the audit log of their organization,
   await users.setPassword('ann', 'a long new password')
   await users.grant('ann', 'default', ['read:images', 'write:images'])
   const { value } = await users.createKey('ann', { name: 'ci', organization: undefined, permissions: [] })
+  expect(await users.revokeKeys('ann')).toBe(1)
   await users.setEnabled('ann', false)
   await users.setEnabled('ann', true)
   await users.addOrganization('lab', undefined)
@@ -45,6 +46,7 @@ test('what the operator does to users is in the audit log of their organization,
     ['user.set-password', 'ann'],
     ['user.grant', 'ann: read:images, write:images'],
     ['api-key.create', 'ci of ann'],
+    ['user.revoke-keys', 'ann: 1'],
     ['user.disable', 'ann'],
     ['user.enable', 'ann'],
     ['user.revoke', 'ann'],

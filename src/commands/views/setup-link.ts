@@ -8,7 +8,10 @@ export const SETUP_LINK_VIEW: RecordView<SetupLink> = {
 }
 
 /** The link alone on stdout, so that it can be piped to a mail; what it is for on stderr. */
-export function printSetupLink({ stdout, stderr }: Streams, { user, link, expiresAt }: SetupLink): void {
+export function printSetupLink(
+  { stdout, stderr }: Pick<Streams, 'stdout' | 'stderr'>,
+  { user, link, expiresAt }: SetupLink,
+): void {
   stderr.write(`${user} sets a password with this link, once, until ${expiresAt}:\n`)
   stdout.write(`${link}\n`)
 }

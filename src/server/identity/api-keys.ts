@@ -108,6 +108,23 @@ export async function revokeApiKey(ctx: Ctx, principal: Principal, name: string)
   `.execute(ctx.db)
 }
 
+/** How many keys of a user, in all organizations, have not expired. */
+export async function countApiKeys({ db, now }: Ctx, userId: string): Promise<number> {
+  const { count } = await db
+    .selectFrom('api_keys')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('userId', '=', userId)
+    .where(({ eb, or }) => or([eb('expiresAt', 'is', null), eb('expiresAt', '>', now())]))
+    .executeTakeFirstOrThrow()
+  return count
+}
+
+/** Ends all keys of a user, as revokeApiKey ends one. @returns how many there were, expired ones too */
+export async function revokeAllApiKeys({ db }: Pick<Ctx, 'db'>, userId: string): Promise<number> {
+  const { numDeletedRows } = await db.deleteFrom('api_keys').where('userId', '=', userId).executeTakeFirst()
+  return Number(numDeletedRows)
+}
+
 function ownKeys({ db }: Ctx, { organizationId, userId }: Principal) {
   return db
     .selectFrom('api_keys')

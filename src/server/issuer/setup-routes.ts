@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { type Account, passwordProblem } from '../identity/accounts.ts'
+import { countApiKeys } from '../identity/api-keys.ts'
 import { ISSUER_PATH, type IssuerFacts } from '../identity/issuer.ts'
 import { auditLogin } from '../identity/login-audit.ts'
 import { accountOfSetupToken, SETUP_LINK_MS, useSetupToken } from '../identity/setup-links.ts'
@@ -48,7 +49,9 @@ export function setupRoutes(scope: FastifyInstance, issuer: Issuer): void {
     await auditLogin(ctx, account, 'user.password', request)
     ctx.log.info({ user: account.userId }, 'a password was set')
     rememberDevice(ctx, reply, account.userId, isHttps(facts))
-    return sendPage(reply, setupDonePage(account.login, new URL(facts.issuer).origin))
+    // Who chooses the first password has no reason to doubt the keys.
+    const apiKeys = account.passwordHash === null ? 0 : await countApiKeys(ctx, account.userId)
+    return sendPage(reply, setupDonePage(account.login, new URL(facts.issuer).origin, apiKeys))
   })
 
   function ask(

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { openServerUsers } from '../../../src/server/users.ts'
 import { Browser } from './browser.ts'
 import { allow, authorizationRequest, openIssuer, PASSWORD } from './open-issuer.ts'
 
@@ -19,6 +20,29 @@ it('lets the first administrator choose a password', async () => {
   const end = await allow(new Browser(), authorizationRequest(open).url, 'administrator')
   expect(new URL(end.url).searchParams.get('code')).toBeTruthy()
   expect(open.logText()).not.toContain(link.split('/').at(-1))
+})
+
+it('says at a later password that API keys stay, and they do', async () => {
+  const open = await openIssuer()
+  const choose = async (link: string) => {
+    const browser = new Browser()
+    return (await browser.submit(await browser.get(link), CHOSEN)).text
+  }
+  expect(await choose(open.server.setupLink!)).not.toContain('on working')
+  const { refresh_token, access_token } = await open.logIn('administrator')
+  expect((await open.call('/users/me', access_token)).status).toBe(200)
+  const users = openServerUsers({ dataDir: open.server.context.settings.dataDir })
+  const { link, apiKeys } = await users.setupLink('administrator')
+  expect(apiKeys).toBe(1)
+  const done = await choose(link)
+  expect(done).toContain('An API key goes on working.')
+  expect(done).toContain('imgctl key revoke NAME')
+  expect((await open.call('/users/me', open.key)).status).toBe(200)
+  expect((await open.call('/users/me', access_token)).status).toBe(401)
+  expect((await open.refresh(refresh_token)).body).toMatchObject({ error: 'invalid_grant' })
+  // One that has expired is none.
+  await open.server.context.db.updateTable('api_keys').set({ expiresAt: 1 }).execute()
+  expect((await users.setupLink('administrator')).apiKeys).toBe(0)
 })
 
 it('works once, in one of two browsers', async () => {

@@ -27,17 +27,23 @@ export function setupPage({ host, csrf, login, problem }: SetupPage): string {
 <input type="password" id="repeat" name="repeat" autocomplete="new-password" required maxlength="${MAX_PASSWORD_LENGTH}" ${wrong}>
 <div class="actions"><button type="submit">Set password</button></div>
 </form>
-<p class="note">This logs ${login} out everywhere else.</p>`,
+<p class="note">This logs ${login} out everywhere else. API keys stay.</p>`,
   })
 }
 
-export function setupDonePage(login: string, server: string): string {
+/** @param apiKeys how many go on working: who changes a password that others may know wants to hear of them */
+export function setupDonePage(login: string, server: string, apiKeys: number): string {
   return layout({
     title: 'Password set',
     mark: 'done',
     lead: html`You are <strong>${login}</strong>. The setup link is used up.`,
-    content: html`<p>Log in with:</p>${command(`imgctl login --server ${server}`)}`,
+    content: html`<p>Log in with:</p>${command(`imgctl login --server ${server}`)}${apiKeys === 0 ? undefined : keysStay(apiKeys)}`,
   })
+}
+
+function keysStay(count: number) {
+  return html`<p>${count === 1 ? 'An API key goes' : `${count} API keys go`} on working. Look through them with
+<code>imgctl key list</code>; <code>imgctl key revoke NAME</code> ends one.</p>`
 }
 
 export function setupGonePage(): string {
