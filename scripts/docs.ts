@@ -106,9 +106,10 @@ function exitCodesPage(): string {
     'With `--format json` or `--progress json` an error is one line of JSON on stderr; every key is always there:',
     [
       '```json',
-      '{"error":{"code":"NAME_TAKEN","message":"...","hint":"...","retryable":false,"status":409,"requestId":"..."}}',
+      '{"error":{"code":"NAME_TAKEN","message":"...","context":[],"hint":"...","retryable":false,"status":409,"requestId":"..."}}',
       '```',
     ].join('\n'),
+    '`context` has the lines that a terminal shows under the message: the last output of a failed build step, the places where an engine was looked for.',
   ])
 }
 

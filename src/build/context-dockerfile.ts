@@ -13,6 +13,14 @@ const MAX_DOCKERFILE_BYTES = 4 * 1024 * 1024
 /** A path, or the content itself (`--dockerfile -`). */
 export type DockerfileSource = { readonly path: string } | { readonly content: Uint8Array }
 
+/** How the options of a build are written, for hints. */
+export interface ContextWords {
+  /** `-f FILE` */
+  readonly dockerfile: string
+  /** `--context DIR` */
+  readonly folder: string
+}
+
 export interface ContextDockerfile {
   /** Its path in the context, with slashes: the `dockerfile` parameter of the engine's build. */
   readonly name: string
@@ -33,13 +41,17 @@ export interface ContextDockerfile {
  * @param source the default when absent: `Dockerfile`, or else `dockerfile`, in the context
  * @throws ImgctlError FILE_NOT_FOUND, FILE_UNREADABLE, TOO_LARGE
  */
-export async function findDockerfile(root: string, source?: DockerfileSource): Promise<ContextDockerfile> {
+export async function findDockerfile(
+  root: string,
+  source?: DockerfileSource,
+  words?: ContextWords,
+): Promise<ContextDockerfile> {
   if (source !== undefined && 'content' in source) {
     return outside(source.content, 'the Dockerfile from stdin')
   }
   const path = source === undefined ? await defaultPath(root) : resolve(source.path)
   const shown = source?.path ?? relative(root, path)
-  const real = await realPath(path, shown)
+  const real = await realPath(path, shown, words)
   const { content, mtimeNs } = await read(real, shown)
   const inside = relative(root, real)
   if (inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
@@ -69,14 +81,16 @@ function outside(content: Uint8Array, shown: string): ContextDockerfile {
   return { name, fileName: DEFAULT_NAME, shown, content, mtimeNs: 0n, inContext: false }
 }
 
-async function realPath(path: string, shown: string): Promise<string> {
+async function realPath(path: string, shown: string, words?: ContextWords): Promise<string> {
   try {
     return await realpath(path)
   } catch (cause) {
     const code = systemCode(cause)
     if (code !== 'ENOENT' && code !== 'ENOTDIR') throw unreadable(`the Dockerfile ${quote(shown)}`, cause)
     throw new ImgctlError('FILE_NOT_FOUND', `there is no Dockerfile ${quote(shown)}`, {
-      hint: 'name it with --dockerfile FILE; the folder that it builds from is --context DIR',
+      ...(words
+        ? { hint: `name it with ${words.dockerfile}; the folder that it builds from is ${words.folder}` }
+        : {}),
       cause,
     })
   }

@@ -1,7 +1,12 @@
 import { realpath, stat } from 'node:fs/promises'
 import { ImgctlError } from '../errors/error.ts'
 import { systemCode } from '../internal/system-code.ts'
-import { type ContextDockerfile, type DockerfileSource, findDockerfile } from './context-dockerfile.ts'
+import {
+  type ContextDockerfile,
+  type ContextWords,
+  type DockerfileSource,
+  findDockerfile,
+} from './context-dockerfile.ts'
 import type { ContextEntry } from './context-entry.ts'
 import { quote, unreadable } from './file-error.ts'
 import { followLinks } from './follow-links.ts'
@@ -13,6 +18,8 @@ export interface ContextOptions {
   /** The folder to build from; a link to one is followed. */
   readonly folder: string
   readonly dockerfile?: DockerfileSource
+  /** How the caller's options are written; without them errors give no hint. */
+  readonly words?: ContextWords
   readonly platform?: NodeJS.Platform
 }
 
@@ -42,8 +49,8 @@ export interface BuildContext {
  *   is no folder, or a bad pattern in the ignore file, with file and line)
  */
 export async function openContext(options: ContextOptions): Promise<BuildContext> {
-  const root = await contextRoot(options.folder)
-  const dockerfile = await findDockerfile(root, options.dockerfile)
+  const root = await contextRoot(options.folder, options.words)
+  const dockerfile = await findDockerfile(root, options.dockerfile, options.words)
   const ignoreFile = await readIgnoreFile(root, dockerfile.path, options.platform)
   const platform = options.platform === undefined ? {} : { platform: options.platform }
   return {
@@ -67,7 +74,7 @@ async function filtersFor(root: string, { only, except = [] }: EntrySelection): 
   return filters.filter((filter) => filter !== undefined)
 }
 
-async function contextRoot(folder: string): Promise<string> {
+async function contextRoot(folder: string, words?: ContextWords): Promise<string> {
   const what = `the build context ${quote(folder)}`
   try {
     const root = await realpath(folder)
@@ -77,6 +84,8 @@ async function contextRoot(folder: string): Promise<string> {
     throw new ImgctlError('FILE_NOT_FOUND', `${what} does not exist`, { cause })
   }
   throw new ImgctlError('USAGE', `${what} is not a folder`, {
-    hint: 'the context is the folder to build from; a Dockerfile is named with --dockerfile',
+    ...(words
+      ? { hint: `name the folder with ${words.folder}, and a Dockerfile with ${words.dockerfile}` }
+      : {}),
   })
 }

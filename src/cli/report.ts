@@ -35,11 +35,12 @@ export function reportError(error: unknown, streams: Streams, { json, debug }: R
 }
 
 /** The shape that scripts rely on: every key is always there. */
-export function errorJson({ code, message, hint, retryable, status, requestId }: ImgctlError) {
+export function errorJson({ code, message, context, hint, retryable, status, requestId }: ImgctlError) {
   return {
     error: {
       code,
       message,
+      context,
       hint: hint ?? null,
       retryable,
       status: status ?? null,

@@ -14,8 +14,8 @@ interface Identity {
   readonly server: string
   readonly profile: string | null
   readonly method: Session['method']
-  /** Where the login came from: environment, file or keychain. */
-  readonly keyOrigin: Session['origin']
+  /** Where the login is kept: keychain, file, or `environment` when nothing is stored. */
+  readonly credentialStore: Session['origin']
   /** When the key or the access token ends; null: never, or not known. */
   readonly expiresAt: string | null
 }
@@ -56,15 +56,15 @@ browser or a code is renewed by itself.`,
       server: session.server,
       profile: session.profile ?? null,
       method: session.method,
-      keyOrigin: session.origin,
+      credentialStore: session.origin,
       expiresAt: await loginExpiry(session, me, server, context.signal),
     }
     await printRecords(context.streams.stdout, identity, VIEW, options)
   },
 })
 
-function loginText({ method, keyName, keyOrigin }: Identity): string {
-  return method === 'oauth' ? `OAuth (${keyOrigin})` : `${keyName ?? 'unnamed'} (${keyOrigin})`
+function loginText({ method, keyName, credentialStore }: Identity): string {
+  return method === 'oauth' ? `OAuth (${credentialStore})` : `${keyName ?? 'unnamed'} (${credentialStore})`
 }
 
 function expiryText({ expiresAt, method }: Identity): string {

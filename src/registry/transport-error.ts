@@ -5,6 +5,8 @@ import { redactUrl } from '../internal/redact.ts'
 import { causesOf, hasSystemCode } from '../internal/system-code.ts'
 import { IDLE_CODE } from './idle-watch.ts'
 
+const NOBODY_THERE = 'check the host and port, the network and HTTPS_PROXY: imgctl doctor'
+
 /**
  * A request that got no (whole) answer. Worth a retry, except where a certificate, the protocol or a proxy is wrong.
  * An ImgctlError from below (a guarded dispatcher refused the address) comes through as it is.
@@ -24,6 +26,7 @@ export function transportError(request: { method: string; url: URL }, error: unk
   const failure = connectionFailure(error, request.url.protocol)
   if (failure === undefined) return fail(makeVisible(`the connection failed (${String(error)})`), true)
   const { kind, reason, hint } = failure
+  if (kind === 'absent') return fail(reason, true, hint ?? NOBODY_THERE)
   if (kind !== 'protocol') return fail(reason, kind !== 'refused', hint)
   const isSecure = request.url.protocol === 'https:'
   return fail(

@@ -235,7 +235,7 @@ describe('logging in', () => {
     expect(JSON.parse(who.stdout)).toMatchObject({
       server: server.url,
       profile: 'local',
-      keyOrigin: 'file',
+      credentialStore: 'file',
       organization: 'default',
     })
   })
@@ -265,7 +265,7 @@ describe('logging in', () => {
 
   test('the environment alone is enough and stores nothing', async () => {
     const env = { ...nobody, IMGCTL_SERVER: server.url, IMGCTL_API_KEY: server.apiKey }
-    const { stdout } = await imgctl(['whoami', '--format', '{{.KeyOrigin}} {{.Profile}}'], { env })
+    const { stdout } = await imgctl(['whoami', '--format', '{{.CredentialStore}} {{.Profile}}'], { env })
     expect(stdout).toBe('environment \n')
     expect(readdirSync(home)).toEqual([])
   })

@@ -227,8 +227,18 @@ ENTRYPOINT ["/bin/busybox"]
   })
 }
 
-describeWith([ENGINE], `a build on ${ENGINE} that is interrupted`, () => {
-  test('ends with 130, and leaves no image', async () => {
+describeWith([ENGINE], `a build on ${ENGINE} that goes wrong`, () => {
+  test('without its Dockerfile never begins; the hint names the flags of a push', async () => {
+    const args = ['image', 'push', 'app:1.0', '--dockerfile', './none/Dockerfile', '--progress', 'json']
+    const result = await startRun(ENGINE, args).ended
+    expect(result.code).toBe(3)
+    expect(jsonError(result)).toMatchObject({
+      code: 'FILE_NOT_FOUND',
+      hint: expect.stringMatching(/^name it with --dockerfile FILE; .* --context DIR$/),
+    })
+  })
+
+  test('interrupted, ends with 130 and leaves no image', async () => {
     const file = await context(`FROM scratch
 COPY busybox /bin/busybox
 RUN ["/bin/busybox", "sleep", "120"]

@@ -14,9 +14,10 @@ test('a context that does not exist', async () => {
 
 test('a context that is a file, as its Dockerfile', async () => {
   const { folder } = await make(DOCKERFILE)
-  await expect(openContext({ folder: join(folder, 'Dockerfile') })).rejects.toMatchObject({
+  const words = { dockerfile: '-f FILE', folder: 'DIR' }
+  await expect(openContext({ folder: join(folder, 'Dockerfile'), words })).rejects.toMatchObject({
     code: 'USAGE',
-    hint: expect.stringContaining('--dockerfile'),
+    hint: 'name the folder with DIR, and a Dockerfile with -f FILE',
   })
 })
 

@@ -41,7 +41,15 @@ test.each([
   const { code, out, err } = await runCli(line.split(' '))
   expect([code, out]).toEqual([2, ''])
   const { error } = JSON.parse(err)
-  expect(Object.keys(error)).toEqual(['code', 'message', 'hint', 'retryable', 'status', 'requestId'])
+  expect(Object.keys(error)).toEqual([
+    'code',
+    'message',
+    'context',
+    'hint',
+    'retryable',
+    'status',
+    'requestId',
+  ])
   expect(error.code).toBe('USAGE')
 })
 

@@ -49,12 +49,18 @@ test('as JSON: one line, every key', () => {
     error: {
       code: 'RATE_LIMITED',
       message: 'slow down',
+      context: [],
       hint: null,
       retryable: true,
       status: 429,
       requestId: 'r1',
     },
   })
+})
+
+test('as JSON: with the lines that explain it', () => {
+  const { err } = report(NAME_ERROR, { json: true, debug: false })
+  expect(JSON.parse(err).error.context).toEqual(['Foo', '^'])
 })
 
 test("the server's request id is shown with its failures", () => {

@@ -101,6 +101,7 @@ test('nobody listens', async () => {
   expect(error).toMatchObject({
     code: 'REGISTRY_UNREACHABLE',
     message: expect.stringMatching(/connection refused \(HEAD http:/),
+    hint: expect.stringContaining('imgctl doctor'),
   })
   expect(retried).toHaveLength(4)
 })

@@ -45,7 +45,11 @@ export default defineCommand({
           engine: await context.engine(engineChoice(options)),
           credentials: await context.registryCredentials(),
         },
-        { ...(await buildRequest(options, args.context ?? '.', file, environment, streams.stdin)), tags },
+        {
+          ...(await buildRequest(options, args.context ?? '.', file, environment, streams.stdin)),
+          tags,
+          words: WORDS,
+        },
         buildView(shown, showsOutput(mode, streams)),
         signal,
       )
@@ -59,4 +63,5 @@ export default defineCommand({
   },
 })
 
+const WORDS = { dockerfile: '-f FILE', folder: 'the argument: imgctl image build DIR' }
 const BUILT = { columns: [], id: ({ id }: { id: string }) => id }

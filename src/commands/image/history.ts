@@ -1,9 +1,10 @@
 import { type FoundSecret, findSecrets } from '../../operations/history/find-secrets.ts'
 import { imageHistory } from '../../operations/history/image-history.ts'
+import { parseArgument } from '../../operations/push/target.ts'
 import { printRecords } from '../../terminal/records.ts'
 import { type Output, warningLine } from '../../terminal/streams.ts'
 import { defineCommand } from '../command.ts'
-import { ENGINE_OPTIONS, engineChoice } from '../options/engine.ts'
+import { assertNoEngine, ENGINE_OPTIONS, engineChoice } from '../options/engine.ts'
 import { flag, required, text } from '../options/kinds.ts'
 import { format } from '../options/output.ts'
 import { platform } from '../options/platform.ts'
@@ -39,6 +40,8 @@ export default defineCommand({
   async run({ args, options }, context) {
     const { streams, signal } = context
     const { remote, image, platform, format, quiet, human } = options
+    if (remote) assertNoEngine(options, 'remote')
+    else if (parseArgument(args.source).kind === 'archive') assertNoEngine(options, 'archive')
     const whole = options.noTrunc
     const steps = await imageHistory(
       {

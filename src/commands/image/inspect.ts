@@ -9,7 +9,7 @@ import type { EngineCatalog } from '../../ports/engine-catalog.ts'
 import { printRecords } from '../../terminal/records.ts'
 import { defineCommand } from '../command.ts'
 import type { CommandContext } from '../context.ts'
-import { ENGINE_FLAGS, ENGINE_OPTIONS, type EngineOptionValues, engineChoice } from '../options/engine.ts'
+import { assertNoEngine, ENGINE_OPTIONS, type EngineOptionValues, engineChoice } from '../options/engine.ts'
 import { flag, several, text } from '../options/kinds.ts'
 import { format } from '../options/output.ts'
 import { platform } from '../options/platform.ts'
@@ -38,9 +38,10 @@ export default defineCommand({
   async run({ args, options }, context) {
     const { streams } = context
     if (options.remote) {
+      assertNoEngine(options, 'remote')
       assertUnset(
         options,
-        { image: '--image', platform: '--platform', ...ENGINE_FLAGS },
+        { image: '--image', platform: '--platform' },
         'is for images that are here, not --remote',
       )
       return printRecords(
@@ -50,6 +51,8 @@ export default defineCommand({
         options,
       )
     }
+    if (args.images.every((name) => parseArgument(name).kind === 'archive'))
+      assertNoEngine(options, 'archive')
     const described = await describeAll(args.images, options, context)
     await printRecords(streams.stdout, described, DESCRIBED, options)
   },

@@ -1,6 +1,7 @@
 import { dirname } from 'node:path'
 import { ImgctlError } from '../../errors/error.ts'
 import { type Pushed, pushImage } from '../../operations/push/push-image.ts'
+import { parseArgument } from '../../operations/push/target.ts'
 import type { Session } from '../../ports/credentials.ts'
 import { createProgress } from '../../terminal/create-progress.ts'
 import type { Progress } from '../../terminal/progress.ts'
@@ -9,7 +10,12 @@ import { textLine } from '../../terminal/streams.ts'
 import { defineCommand } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import { BUILD_OPTIONS, buildRequest } from '../options/build.ts'
-import { ENGINE_OPTIONS_OF_BUILD, type EngineOptionValues, engineChoice } from '../options/engine.ts'
+import {
+  assertNoEngine,
+  ENGINE_OPTIONS_OF_BUILD,
+  type EngineOptionValues,
+  engineChoice,
+} from '../options/engine.ts'
 import { entrypoint, labels, name, timeout, wait } from '../options/image.ts'
 import { choice, flag, optional, text } from '../options/kinds.ts'
 import { format, progress, quiet } from '../options/output.ts'
@@ -90,7 +96,9 @@ export default defineCommand({
   async run({ args, options }, context) {
     if (args.source === undefined && options.dockerfile === undefined) throw nothingToPush()
     const { streams, signal } = context
-    const chosen = engineChoice(engineOptions(options))
+    const engines = engineOptions(options)
+    if (options.dockerfile === undefined && isArchive(args.source)) assertNoEngine(engines, 'archive')
+    const chosen = engineChoice(engines)
     if (options.to !== undefined) {
       assertUnset(options, SERVER_ONLY, 'is for a push to the server, not --to')
       if (options.dockerfile === undefined)
@@ -174,12 +182,20 @@ function engineOptions(options: Options & EngineOptionValues): EngineOptionValue
   })
 }
 
+const BUILD_WORDS = { dockerfile: '--dockerfile FILE', folder: '--context DIR' }
+
 /** What is built before the push, if anything is. @throws ImgctlError USAGE */
 async function builtFirst(options: Options, { environment, streams }: CommandContext) {
   const { dockerfile: file, context: folder } = options
   if (file === undefined) return {}
   const root = folder ?? (file === '-' ? '.' : dirname(file))
-  return { build: await buildRequest(options, root, file, environment, streams.stdin) }
+  return {
+    build: { ...(await buildRequest(options, root, file, environment, streams.stdin)), words: BUILD_WORDS },
+  }
+}
+
+function isArchive(source: string | undefined): boolean {
+  return source !== undefined && parseArgument(source).kind === 'archive'
 }
 
 function nothingToPush(): ImgctlError {

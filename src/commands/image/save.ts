@@ -5,7 +5,7 @@ import { humanBytes } from '../../terminal/humanize.ts'
 import type { Output } from '../../terminal/streams.ts'
 import { defineCommand } from '../command.ts'
 import type { CommandContext } from '../context.ts'
-import { ENGINE_OPTIONS, engineChoice } from '../options/engine.ts'
+import { assertNoEngine, ENGINE_OPTIONS, engineChoice } from '../options/engine.ts'
 import { choice, flag, several, text } from '../options/kinds.ts'
 import { progress } from '../options/output.ts'
 import { platform } from '../options/platform.ts'
@@ -43,6 +43,7 @@ export default defineCommand({
   async run({ args, options }, context) {
     const { runtime, streams, signal } = context
     const { output, format, compress, platform, remote } = options
+    if (remote) assertNoEngine(options, 'remote')
     const target = saveTarget(output, streams.stdout, !options.forceStdout && isWindows(runtime))
     const shown = createProgress(options.progress, streams)
     try {

@@ -87,7 +87,7 @@ export async function buildRequest(
   file: string | undefined,
   environment: Environment,
   stdin: Readable,
-): Promise<Omit<BuildImageRequest, 'tags'>> {
+): Promise<Omit<BuildImageRequest, 'tags' | 'words'>> {
   const { target, platform, noCache, pull, cacheFrom, labels, builder = 'auto' } = values
   return {
     folder,

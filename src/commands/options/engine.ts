@@ -1,6 +1,7 @@
 import { ImgctlError } from '../../errors/error.ts'
 import type { EngineChoice } from '../../ports/engine.ts'
 import { text } from './kinds.ts'
+import { assertUnset } from './unset.ts'
 
 const host = text('--host <address>', 'the engine (DOCKER_HOST): unix:///path, tcp://host:port, ssh://host')
 const context = text('--context <name>', 'the engine of this docker context (DOCKER_CONTEXT)')
@@ -29,6 +30,16 @@ export interface EngineOptionValues {
   readonly host: string | undefined
   readonly context: string | undefined
   readonly dockerContext: string | undefined
+}
+
+/**
+ * Refuses an option that names an engine for a command line that asks none.
+ *
+ * @throws ImgctlError USAGE
+ */
+export function assertNoEngine(options: EngineOptionValues, of: 'archive' | 'remote'): void {
+  const why = of === 'remote' ? 'and --remote asks the server' : 'and an archive needs none'
+  assertUnset(options, ENGINE_FLAGS, `names an engine, ${why}`)
 }
 
 /**

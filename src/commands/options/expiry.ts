@@ -1,3 +1,4 @@
+import { ImgctlError } from '../../errors/error.ts'
 import type { OptionDefinition } from '../command.ts'
 import { usage } from './kinds.ts'
 
@@ -26,8 +27,16 @@ export const expires: OptionDefinition<Expiry> = {
   },
 }
 
-/** @returns RFC 3339; null: never */
+/**
+ * @returns RFC 3339; null: never
+ * @throws ImgctlError USAGE for a time that has passed
+ */
 export function expiryTime(expiry: Expiry, now: number): string | null {
   if (expiry === 'never') return null
-  return ('at' in expiry ? expiry.at : new Date(now + expiry.inMs)).toISOString()
+  if (!('at' in expiry)) return new Date(now + expiry.inMs).toISOString()
+  const time = expiry.at.toISOString()
+  if (expiry.at.getTime() > now) return time
+  throw new ImgctlError('USAGE', `--expires: ${time} has passed`, {
+    hint: 'name a time to come: --expires 90d, --expires never',
+  })
 }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { baseImages } from '../../build/base-images.ts'
 import { openContext } from '../../build/context.ts'
-import type { DockerfileSource } from '../../build/context-dockerfile.ts'
+import type { ContextWords, DockerfileSource } from '../../build/context-dockerfile.ts'
 import type { ContextSummary } from '../../build/context-summary.ts'
 import { type Dockerfile, readDockerfile } from '../../build/dockerfile.ts'
 import { buildKitFeatures, fixedPlatforms, secretArgumentWarning } from '../../build/dockerfile-checks.ts'
@@ -29,6 +29,8 @@ export interface BuildImageRequest {
   readonly secrets: readonly SecretSource[]
   readonly ssh: readonly BuildSshAgent[]
   readonly builder: 'auto' | 'buildkit' | 'classic'
+  /** How the options for Dockerfile and folder are written, for hints. */
+  readonly words: ContextWords
 }
 
 export interface BuildPorts {
@@ -56,6 +58,7 @@ export async function buildImage(
 ): Promise<BuildResult> {
   const context = await openContext({
     folder: request.folder,
+    words: request.words,
     ...(request.dockerfile === undefined ? {} : { dockerfile: request.dockerfile }),
   })
   const { name, fileName, shown, content } = context.dockerfile

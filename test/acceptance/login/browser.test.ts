@@ -57,7 +57,7 @@ test('the browser comes back, and the login is there', async () => {
   expect(JSON.parse(who.stdout)).toMatchObject({
     profile: 'local',
     method: 'oauth',
-    keyOrigin: 'file',
+    credentialStore: 'file',
     keyName: null,
     expiresAt: expect.stringMatching(/^\d{4}-/),
   })

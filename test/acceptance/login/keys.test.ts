@@ -64,12 +64,20 @@ test.each<[string[], number, string]>([
   [[], 2, 'USAGE'],
   [['--permission', 'fly'], 2, 'USAGE'],
   [['--permission', 'admin', '--expires', '90'], 2, 'USAGE'],
-  [['--permission', 'admin', '--expires', '2020-01-01'], 2, 'BAD_REQUEST'],
+  [['--permission', 'admin', '--expires', '2020-01-01'], 2, 'USAGE'],
   [['--permission', 'admin', '--expires', '2026-13-45'], 2, 'USAGE'],
 ])('a key with %j is refused: exit %d', async (args, exit, code) => {
   const result = await create(...args, '--format', 'json')
   expect([result.code, result.stdout, jsonError(result).code]).toEqual([exit, '', code])
   expect((await user.run(['key', 'list', '-q'])).stdout).toBe('')
+})
+
+test('a time that has passed is named as it was typed', async () => {
+  const result = await create('--permission', 'admin', '--expires', '2020-01-01', '--format', 'json')
+  expect(jsonError(result)).toMatchObject({
+    message: '--expires: 2020-01-01T00:00:00.000Z has passed',
+    hint: expect.stringContaining('--expires 90d'),
+  })
 })
 
 test('a name that is in use, and one that is not', async () => {

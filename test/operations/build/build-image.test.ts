@@ -19,9 +19,10 @@ async function requestOf(dockerfile: string, buildArgs: Record<string, string>):
     },
   }
   const credentials = { credentialsFor: () => Promise.reject(new Error('no credentials are due')) }
+  const words = { dockerfile: '-f FILE', folder: 'DIR' }
   const lists = { tags: [], cacheFrom: [], secrets: [], ssh: [] }
   const request = { folder, buildArgs, labels: {}, noCache: false, pull: false, ...lists }
-  await buildImage({ engine, credentials }, { ...request, builder: 'classic' }, () => {})
+  await buildImage({ engine, credentials }, { ...request, builder: 'classic', words }, () => {})
   expect(requests).toHaveLength(1)
   return requests[0]!
 }
