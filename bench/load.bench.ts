@@ -1,6 +1,6 @@
 import { join } from 'node:path'
+import { peakUntil } from '../test/acceptance/peak-memory.ts'
 import { startImgctl } from '../test/acceptance/program.ts'
-import { peakUntil } from './peak.ts'
 import { report } from './report.ts'
 import { sideBySide } from './side-by-side.ts'
 import { withEngine } from './with-engine.ts'

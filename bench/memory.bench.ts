@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { peak, peakUntil } from '../test/acceptance/peak-memory.ts'
 import { imgctl, serve, startImgctl } from '../test/acceptance/program.ts'
 import { largeImageArchive } from '../test/services/large-archive.ts'
-import { peak, peakUntil } from './peak.ts'
 
 const DEFAULT_BYTES = 2e9
 const LAYERS = 4

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
+import { peak } from '../../test/acceptance/peak-memory.ts'
 import { serve, type TestServer } from '../../test/acceptance/program.ts'
 import { measure, type Run } from '../measure.ts'
-import { peak } from '../peak.ts'
 import type { Row } from '../results.ts'
 import type { BenchImage } from './image-set.ts'
 

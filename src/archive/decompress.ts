@@ -7,7 +7,7 @@ import { ImgctlError } from '../errors/error.ts'
 import { hasSystemCode } from '../internal/system-code.ts'
 import { archiveInvalid, quoteName } from './archive-error.ts'
 import type { ArchiveCompression } from './compression.ts'
-import { splitZstdFrames } from './zstd-frames.ts'
+import { splitZstdFrames } from './split-zstd-frames.ts'
 
 /** Fewer, larger chunks than zlib's own 16 KiB. */
 const CHUNK_BYTES = 256 * 1024

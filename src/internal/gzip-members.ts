@@ -1,6 +1,6 @@
-import type { TransformOptions } from 'node:stream'
 import * as zlib from 'node:zlib'
-import { type BlockCompressor, OUTPUT_BYTES } from './block-compressor.ts'
+import { BLOCK_BYTES, type BlockCompressor } from './block-compressor.ts'
+import { BlockStream } from './block-stream.ts'
 import { isIncompressible } from './entropy.ts'
 
 /** RFC 1952 section 2.3: deflate, no flags, no time, no extra flags, operating system "unknown". */
@@ -14,8 +14,8 @@ const STORED_BLOCK_BYTES = 0xffff
 const STORED_HEADER_BYTES = 5
 /** A tenth faster than the default for a tenth of a megabyte more. */
 const MEMORY_LEVEL = 9
-/** More than a block can become: a compressor never waits for its output to be taken. */
-const OUTPUT_LIMIT = 4 * 1024 * 1024
+/** The most that a stored block becomes. */
+const STORED_BYTES = BLOCK_BYTES + Math.ceil(BLOCK_BYTES / STORED_BLOCK_BYTES) * STORED_HEADER_BYTES
 
 /**
  * Makes each block a gzip member of its own. The compressor is one for all blocks: making a new one for each is memory
@@ -23,37 +23,27 @@ const OUTPUT_LIMIT = 4 * 1024 * 1024
  * a member depends on its block alone. What does not get smaller is stored, which takes no time.
  */
 export function gzipMembers(level: number): BlockCompressor {
-  const options: zlib.ZlibOptions & Pick<TransformOptions, 'readableHighWaterMark'> = {
-    level,
-    memLevel: MEMORY_LEVEL,
-    flush: zlib.constants.Z_FULL_FLUSH,
-    chunkSize: OUTPUT_BYTES,
-    readableHighWaterMark: OUTPUT_LIMIT,
-  }
-  const deflate = zlib.createDeflateRaw(options)
+  const stream = new BlockStream((options) =>
+    zlib.createDeflateRaw({
+      ...options,
+      level,
+      memLevel: MEMORY_LEVEL,
+      flush: zlib.constants.Z_FULL_FLUSH,
+    }),
+  )
+  let room: Buffer | undefined
   return {
     async compress(block) {
-      const body = isIncompressible(block) ? stored(block) : [await deflated(deflate, block), LAST_BLOCK]
-      return [HEADER, ...body, trailer(block)]
+      if (!isIncompressible(block)) return [HEADER, await stream.compress(block), LAST_BLOCK, trailer(block)]
+      room ??= Buffer.allocUnsafeSlow(STORED_BYTES)
+      return [HEADER, stored(block, room), trailer(block)]
     },
-    close: () => deflate.destroy(),
+    close: () => stream.close(),
   }
 }
 
-function deflated(deflate: zlib.DeflateRaw, block: Buffer): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    deflate.once('error', reject)
-    deflate.write(block, () => {
-      deflate.off('error', reject)
-      resolve(deflate.read() ?? Buffer.alloc(0))
-    })
-  })
-}
-
-/** Whole blocks are copied: their memory is used again. */
-function stored(block: Buffer): Buffer[] {
-  const blocks = Math.ceil(block.length / STORED_BLOCK_BYTES)
-  const bytes = Buffer.allocUnsafeSlow(block.length + blocks * STORED_HEADER_BYTES)
+/** Writes the stored form of `block` to `bytes`, and answers what it takes of it. */
+function stored(block: Buffer, bytes: Buffer): Buffer {
   let at = 0
   for (let from = 0; from < block.length; from += STORED_BLOCK_BYTES) {
     const part = block.subarray(from, from + STORED_BLOCK_BYTES)
@@ -64,7 +54,7 @@ function stored(block: Buffer): Buffer[] {
     bytes.set(part, at)
     at += part.length
   }
-  return [bytes]
+  return bytes.subarray(0, at)
 }
 
 function trailer(block: Buffer): Buffer {

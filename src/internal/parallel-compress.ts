@@ -1,14 +1,8 @@
 import { availableParallelism } from 'node:os'
-import { promisify } from 'node:util'
-import * as zlib from 'node:zlib'
-import { type BlockCompressor, OUTPUT_BYTES } from './block-compressor.ts'
+import { BLOCK_BYTES, type BlockCompressor } from './block-compressor.ts'
 import { gzipMembers } from './gzip-members.ts'
+import { zstdFrames } from './zstd-frames.ts'
 
-/**
- * A block's input. Fixed, so that the output depends on the input alone: never on threads or chunk borders. One MiB costs
- * 0.2 % of size against a single stream (200 MB of shared libraries and documents), and keeps memory small.
- */
-const BLOCK_BYTES = 1024 * 1024
 /** Blocks under way beyond one per core: a core need not wait until an older block was taken away. */
 const SPARE_BLOCKS = 2
 /** Bounds memory on large machines: a block costs about 2 MB. More than eight cores outrun what reads and sends. */
@@ -22,7 +16,8 @@ const LAYER_LEVEL = 4
 /**
  * Gzip on all cores: independent members of fixed size, one after the other, which every gzip reader takes as one
  * stream (RFC 1952 section 2.2). The same input gives the same bytes, so the same digest, whatever the cores. Each
- * chunk of `source` is used up before the next one is asked for.
+ * chunk of `source` is used up before the next one is asked for, and each chunk that comes out is to be: its memory
+ * is used again.
  */
 export function parallelGzip(
   source: AsyncIterable<Uint8Array>,
@@ -33,18 +28,10 @@ export function parallelGzip(
 
 /**
  * Zstandard on all cores: independent frames of fixed size, which every reader takes as one stream (RFC 8878
- * section 3). Undefined where this Node has no zstd (before 22.15).
+ * section 3); as parallelGzip otherwise. Undefined where this Node has no zstd (before 22.15).
  */
 export const parallelZstd: ((source: AsyncIterable<Uint8Array>) => AsyncGenerator<Buffer>) | undefined =
-  typeof zlib.zstdCompress === 'function' ? (source) => inParallel(source, zstdFrames) : undefined
-
-function zstdFrames(): BlockCompressor {
-  const compress = promisify(zlib.zstdCompress)
-  return {
-    compress: async (block) => [await compress(block, { chunkSize: OUTPUT_BYTES })],
-    close() {},
-  }
-}
+  zstdFrames && ((source) => inParallel(source, zstdFrames!))
 
 /** A block's memory and its compressor, used again: left to the garbage collector they would be most of the memory. */
 class Slot {

@@ -1,8 +1,11 @@
 import { createHash, randomFillSync } from 'node:crypto'
+import { Transform } from 'node:stream'
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { BlockStream } from '../../src/internal/block-stream.ts'
 import { gzipMembers } from '../../src/internal/gzip-members.ts'
 import { parallelGzip, parallelZstd } from '../../src/internal/parallel-compress.ts'
+import { zstdFrames } from '../../src/internal/zstd-frames.ts'
 
 const MIB = 1024 * 1024
 
@@ -21,22 +24,50 @@ test.each([
 test('zstd comes back as it was', async () => {
   const content = halfRandom(5 * MIB + 1)
   const frames: Buffer[] = []
-  for await (const frame of parallelZstd!(chunked(content, 65_536))) frames.push(frame)
+  for await (const frame of parallelZstd!(chunked(content, 65_536))) frames.push(Buffer.from(frame))
   expect(frames).toHaveLength(6)
   expect(zstdDecompressSync(Buffer.concat(frames)).equals(content)).toBe(true)
 })
 
-test('a block gives the same bytes whichever compressor made it, and whatever it made before', async () => {
-  const blocks = [halfRandom(MIB), Buffer.alloc(MIB), randomFillSync(Buffer.alloc(MIB)), halfRandom(70_000)]
-  const used = gzipMembers(4)
-  for (const block of [...blocks, ...blocks.toReversed()]) {
-    const fresh = gzipMembers(4)
-    const expected = Buffer.concat(await fresh.compress(block))
-    expect(Buffer.concat(await used.compress(block)).equals(expected)).toBe(true)
-    expect(gunzipSync(expected).equals(block)).toBe(true)
-    fresh.close()
+describe.each([
+  ['gzip', () => gzipMembers(4), gunzipSync],
+  ['zstd', zstdFrames!, zstdDecompressSync],
+])('a compressor of %s blocks', (_, open, decompress) => {
+  test('gives the same bytes whatever it made before', async () => {
+    const blocks = [halfRandom(MIB), Buffer.alloc(MIB), randomFillSync(Buffer.alloc(MIB)), halfRandom(70_000)]
+    const used = open()
+    for (const block of [...blocks, ...blocks.toReversed()]) {
+      const fresh = open()
+      const expected = Buffer.concat(await fresh.compress(block))
+      expect(Buffer.concat(await used.compress(block)).equals(expected)).toBe(true)
+      expect(decompress(expected).equals(block)).toBe(true)
+      fresh.close()
+    }
+    used.close()
+  })
+
+  test('writes all of them to the same memory', async () => {
+    const compressor = open()
+    const memory = new Set<ArrayBufferLike>()
+    for (let i = 0; i < 10; i++) {
+      const parts = await compressor.compress(halfRandom(MIB))
+      for (const { buffer } of parts.filter(({ length }) => length > 1000)) memory.add(buffer)
+    }
+    expect(memory.size).toBe(1)
+    compressor.close()
+  })
+})
+
+test('a compressor that cannot be rewound is a new one for each block', async () => {
+  let opened = 0
+  const stream = new BlockStream((options) => {
+    opened++
+    return new Transform({ ...options, transform: (chunk, _, done) => done(null, chunk) })
+  })
+  for (const block of [halfRandom(MIB), halfRandom(70_000)]) {
+    expect((await stream.compress(block)).equals(block)).toBe(true)
   }
-  used.close()
+  expect(opened).toBe(2)
 })
 
 test('what does not get smaller is stored', async () => {
@@ -51,10 +82,15 @@ test('what only a code for its letters makes smaller is not stored', async () =>
   expect((await gzipped(chunked(text, MIB))).length).toBeLessThan(0.8 * text.length)
 })
 
-test('the bytes depend on the content alone, not on how it was cut', async () => {
-  const content = halfRandom(9 * MIB)
+test.each([
+  ['gzip', parallelGzip],
+  ['zstd', parallelZstd!],
+])('the bytes of %s depend on the content alone, not on how it was cut', async (_, compress) => {
+  const content = halfRandom(9 * MIB + 70_000)
   const digests = await Promise.all(
-    [content.length, 1_000_003, 4096].map(async (size) => sha256(await gzipped(chunked(content, size)))),
+    [content.length, 1_000_003, 4096].map(async (size) =>
+      sha256(await all(compress(chunked(content, size)))),
+    ),
   )
   expect(new Set(digests).size).toBe(1)
 })
@@ -86,10 +122,15 @@ test('reads ahead by a few blocks only', async () => {
   await iterator.return(undefined)
 })
 
-async function gzipped(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const parts: Buffer[] = []
-  for await (const part of parallelGzip(source)) parts.push(part)
-  return Buffer.concat(parts)
+function gzipped(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  return all(parallelGzip(source))
+}
+
+/** What comes out is used again: it is copied. */
+async function all(parts: AsyncIterable<Buffer>): Promise<Buffer> {
+  const copies: Buffer[] = []
+  for await (const part of parts) copies.push(Buffer.from(part))
+  return Buffer.concat(copies)
 }
 
 async function* chunked(content: Buffer, size: number): AsyncGenerator<Buffer> {

@@ -67,7 +67,8 @@ export function encodeLayer(
     for await (const chunk of stays ? read() : compress(read())) {
       hash.update(chunk)
       size += chunk.length
-      yield chunk
+      // An upload keeps what it sends until the registry has it; a compressor uses its memory again.
+      yield stays ? chunk : Buffer.from(chunk)
     }
   }
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { constants, zstdCompressSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { splitZstdFrames } from '../../src/archive/zstd-frames.ts'
+import { splitZstdFrames } from '../../src/archive/split-zstd-frames.ts'
 
 const split = (chunks: readonly Uint8Array[]) =>
   Readable.from(splitZstdFrames(Readable.from(chunks))).toArray()
