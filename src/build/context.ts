@@ -76,16 +76,15 @@ async function filtersFor(root: string, { only, except = [] }: EntrySelection): 
 
 async function contextRoot(folder: string, words?: ContextWords): Promise<string> {
   const what = `the build context ${quote(folder)}`
+  const hint = words && {
+    hint: `name the folder with ${words.folder}, and a Dockerfile with ${words.dockerfile}`,
+  }
   try {
     const root = await realpath(folder)
     if ((await stat(root)).isDirectory()) return root
   } catch (cause) {
     if (systemCode(cause) !== 'ENOENT') throw unreadable(what, cause)
-    throw new ImgctlError('FILE_NOT_FOUND', `${what} does not exist`, { cause })
+    throw new ImgctlError('FILE_NOT_FOUND', `${what} does not exist`, { ...hint, cause })
   }
-  throw new ImgctlError('USAGE', `${what} is not a folder`, {
-    ...(words
-      ? { hint: `name the folder with ${words.folder}, and a Dockerfile with ${words.dockerfile}` }
-      : {}),
-  })
+  throw new ImgctlError('USAGE', `${what} is not a folder`, { ...hint })
 }
