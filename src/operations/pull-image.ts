@@ -214,7 +214,8 @@ async function registryUpstream(
       auth: await knownServerAuth(ports, reference, signal),
     }
   }
-  const credentials = await (await ports.registryCredentials()).credentialsFor(domain, signal)
+  const source = await ports.registryCredentials()
+  const credentials = await source.credentialsFor(domain, { repository: reference.path, signal })
   return {
     reference,
     secure: !plainHttp && !isLoopback(domain),

@@ -54,6 +54,21 @@ describe('an archive', () => {
     expect(second.stderr).not.toContain('Pushed')
   })
 
+  test('goes elsewhere with what Podman has for that part of the registry', async () => {
+    const path = await writeArchive(join(folder, 'part.tar'), await savedImage({ tag: 'part:1.0' }))
+    const authFile = join(folder, 'auth.json')
+    const auth = Buffer.from(`any:${server.apiKey}`).toString('base64')
+    const env = { ...server.env, REGISTRY_AUTH_FILE: authFile }
+    const pushWith = async (part: string) => {
+      await writeFile(authFile, JSON.stringify({ auths: { [`${server.host}/${part}`]: { auth } } }))
+      const to = ['--to', `${server.host}/default/part:1.0`]
+      return imgctl(['image', 'push', path, ...to, '--progress', 'json'], { env })
+    }
+    const refused = await pushWith('other')
+    expect([refused.code, jsonError(refused).code]).toEqual([4, 'AUTH_REQUIRED'])
+    expect((await pushWith('default')).code).toBe(0)
+  })
+
   test('compressed with gzip works the same', async () => {
     const path = await writeArchive(join(folder, 'packed.tar.gz'), await savedImage({ tag: 'packed:1.0' }))
     expect(await push(path, '--quiet')).toMatchObject({

@@ -4,6 +4,7 @@ import { parseJsonFile } from '../../config/json-file.ts'
 import { containersAuthFiles, dockerConfigDir } from '../../config/paths.ts'
 import { isRecord } from '../../internal/is-record.ts'
 import { hasSystemCode } from '../../internal/system-code.ts'
+import { ofWholeRegistries } from './registry-key.ts'
 
 type Section = Readonly<Record<string, unknown>>
 
@@ -12,6 +13,8 @@ export interface CredentialConfig {
   readonly auths: Section
   readonly credHelpers: Section
   readonly credsStore: unknown
+  /** Whether keys of `auths` may name a part of a registry, `quay.io/team`, and are for that part only. */
+  readonly namespaced: boolean
 }
 
 /** A place where credentials for registries may be. */
@@ -29,7 +32,12 @@ interface Surroundings {
 }
 
 const AUTH_VARIABLE = 'DOCKER_AUTH_CONFIG'
-const NO_CREDENTIALS: CredentialConfig = { auths: {}, credHelpers: {}, credsStore: undefined }
+const NO_CREDENTIALS: CredentialConfig = {
+  auths: {},
+  credHelpers: {},
+  credsStore: undefined,
+  namespaced: false,
+}
 
 /**
  * Where credentials are looked for. A login by hand goes before the variable that CI systems set: the contrary took
@@ -57,12 +65,12 @@ async function readVariable(text: string | undefined): Promise<CredentialConfig 
   return { ...NO_CREDENTIALS, auths: section(auths) }
 }
 
-/** Podman has keys for parts of a registry too, `quay.io/team`: what is for a part is not for the whole. */
+/** containers-auth.json(5): a helper is for a whole registry, and there is none for all of them. */
 async function readContainersAuth(file: string): Promise<CredentialConfig | undefined> {
   const config = await readConfig(file, 'repair it, or move it away and run podman login again')
   if (config === undefined) return undefined
   const { auths, credHelpers } = config
-  return { ...NO_CREDENTIALS, auths: ofWholeRegistries(auths), credHelpers: ofWholeRegistries(credHelpers) }
+  return { auths, credHelpers: ofWholeRegistries(credHelpers), credsStore: undefined, namespaced: true }
 }
 
 async function readConfig(file: string, repair: string): Promise<CredentialConfig | undefined> {
@@ -76,15 +84,12 @@ async function readConfig(file: string, repair: string): Promise<CredentialConfi
     }
   }
   const { auths, credHelpers, credsStore } = await parseJsonFile(file, read, { repair })
-  return isThere ? { auths: section(auths), credHelpers: section(credHelpers), credsStore } : undefined
+  if (!isThere) return undefined
+  return { auths: section(auths), credHelpers: section(credHelpers), credsStore, namespaced: false }
 }
 
 function isAbsent(error: unknown): boolean {
   return hasSystemCode(error, 'ENOENT')
-}
-
-function ofWholeRegistries(entries: Section): Section {
-  return Object.fromEntries(Object.entries(entries).filter(([key]) => !key.includes('/')))
 }
 
 function section(value: unknown): Section {

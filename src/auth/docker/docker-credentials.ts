@@ -1,9 +1,13 @@
-import type { RegistryCredentials, RegistryCredentialsSource } from '../../ports/registry-credentials.ts'
+import type {
+  RegistryCredentials,
+  RegistryCredentialsSource,
+  WantedCredentials,
+} from '../../ports/registry-credentials.ts'
 import { askHelper, type HelperEnvironment } from './ask-helper.ts'
 import { readAuthEntry } from './auth-entry.ts'
 import { type CredentialPlace, credentialPlaces } from './credential-places.ts'
 import { findProgram, helperProgram, isHelperName } from './helper-program.ts'
-import { entryFor, helperKey, registryHost } from './registry-key.ts'
+import { entryFor, helperKey, namespacedEntryFor, registryHost } from './registry-key.ts'
 
 export interface DockerCredentialsOptions extends HelperEnvironment {
   /** The user's home folder. */
@@ -34,19 +38,19 @@ export interface DockerCredentials extends RegistryCredentialsSource {
 /**
  * What `docker login` stored, in docker's config or behind its credential helpers; after that what is in
  * DOCKER_AUTH_CONFIG, and what `podman login` stored. The first that has something for a registry counts. In each,
- * docker's order: the helper of this registry, the helper of all registries, the config itself. Everything is read
- * when it is asked for and kept nowhere.
+ * docker's order: the helper of this registry, the helper of all registries, the config itself; what Podman has for a
+ * part of a registry goes before what it has for the whole. Everything is read when it is asked for and kept nowhere.
  * https://docs.docker.com/reference/cli/docker/login/#credential-stores
  */
 export function dockerCredentials(options: DockerCredentialsOptions): DockerCredentials {
   const [docker, ...others] = credentialPlaces(options)
   return {
     file: docker.name,
-    credentialsFor: async (host, signal) => {
-      const wanted = registryHost(host)
+    credentialsFor: async (name, wanted = {}) => {
+      const host = registryHost(name)
       for (const place of [docker, ...others]) {
-        signal?.throwIfAborted()
-        const found = await credentialsIn(place, wanted, options, signal)
+        wanted.signal?.throwIfAborted()
+        const found = await credentialsIn(place, host, wanted, options)
         if (found !== undefined) return found
       }
       return undefined
@@ -65,8 +69,8 @@ export function dockerCredentials(options: DockerCredentialsOptions): DockerCred
 async function credentialsIn(
   { name, read }: CredentialPlace,
   host: string,
+  { repository, signal }: WantedCredentials,
   options: DockerCredentialsOptions,
-  signal: AbortSignal | undefined,
 ): Promise<RegistryCredentials | undefined> {
   const config = await read()
   if (config === undefined) return undefined
@@ -74,7 +78,9 @@ async function credentialsIn(
   if (typeof helper === 'string' && helper !== '') {
     return askHelper(helper, helperKey(host), name, options, signal)
   }
-  return readAuthEntry(entryFor(config.auths, host), name, host)
+  const { auths, namespaced } = config
+  const entry = namespaced ? namespacedEntryFor(auths, host, repository) : entryFor(auths, host)
+  return readAuthEntry(entry, name, host)
 }
 
 async function helpersIn(

@@ -9,6 +9,8 @@ const DOCKER_HUB_HOSTS = new Set(['docker.io', 'index.docker.io', 'registry-1.do
 /** A name or address with a port or without: what is sent to a helper holds nothing else. */
 const HOST = /^(?:[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?$/
 
+type Entries = Readonly<Record<string, unknown>>
+
 /**
  * The host that a key of docker's config stands for. Docker has written keys as a host, as a URL and with a path.
  * https://github.com/docker/cli/blob/master/cli/config/credentials/file_store.go (ConvertToHostname)
@@ -38,9 +40,30 @@ export function helperKey(host: string): string {
  *
  * @param host as `registryHost` answers it
  */
-export function entryFor(entries: Readonly<Record<string, unknown>>, host: string): unknown {
+export function entryFor(entries: Entries, host: string): unknown {
   const own = helperKey(host)
   if (Object.hasOwn(entries, own)) return entries[own]
   const other = Object.keys(entries).find((key) => hostOfKey(key) === host)
   return other === undefined ? undefined : entries[other]
+}
+
+/** The entries whose keys name a registry, and no part of one. */
+export function ofWholeRegistries(entries: Entries): Entries {
+  return Object.fromEntries(Object.entries(entries).filter(([key]) => !key.includes('/')))
+}
+
+/**
+ * The entry of Podman's `auths` for a repository: that of the narrowest part of the registry which holds it, and else
+ * the registry's own. containers-auth.json(5), FORMAT
+ *
+ * @param host as `registryHost` answers it
+ * @param repository undefined: what is for the whole registry only
+ */
+export function namespacedEntryFor(entries: Entries, host: string, repository: string | undefined): unknown {
+  const parts = repository === undefined ? [] : repository.split('/')
+  for (let count = parts.length; count > 0; count--) {
+    const key = [host, ...parts.slice(0, count)].join('/')
+    if (Object.hasOwn(entries, key)) return entries[key]
+  }
+  return entryFor(ofWholeRegistries(entries), host)
 }

@@ -76,7 +76,7 @@ export async function buildImage(
       ...(platform === undefined ? {} : { platform }),
       ...(target === undefined ? {} : { target }),
       ...{ tags, buildArgs, labels, noCache, pull, cacheFrom, secrets, ssh, builder },
-      credentialsFor: (host) => credentials.credentialsFor(host, signal),
+      credentialsFor: (host) => credentials.credentialsFor(host, { signal }),
     },
     { onEvent, ...(signal ? { signal } : {}) },
   )

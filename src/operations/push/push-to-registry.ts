@@ -201,7 +201,8 @@ async function openRepository(
   { domain, path }: Reference,
   signal: AbortSignal | undefined,
 ): Promise<Repository> {
-  const credentials = await (await ports.registryCredentials()).credentialsFor(domain, signal)
+  const source = await ports.registryCredentials()
+  const credentials = await source.credentialsFor(domain, { repository: path, signal })
   return ports.openRepository({
     host: domain,
     repository: path,

@@ -133,7 +133,7 @@ test('an interrupt ends the helper', async () => {
   const started = join(home, 'started')
   helper('slow', `touch '${started}'; exec sleep 60`)
   const controller = new AbortController()
-  const asked = credentials.credentialsFor('registry.example', controller.signal)
+  const asked = credentials.credentialsFor('registry.example', { signal: controller.signal })
   while (!existsSync(started)) await new Promise((resolve) => setTimeout(resolve, 5))
   controller.abort(new Error('stopped'))
   await expect(asked).rejects.toThrow('stopped')

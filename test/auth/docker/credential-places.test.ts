@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { temporaryFolder } from '../../config/temporary-folder.ts'
 import { base64, credentialFolder } from './credential-folder.ts'
 
@@ -59,11 +59,52 @@ test('REGISTRY_AUTH_FILE is read instead of both', async () => {
   expect(await credentials.credentialsFor('b.example')).toBeUndefined()
 })
 
-test('what is for a part of a registry is not given to the whole of it', async () => {
-  const folder = temporaryFolder()
-  const file = write(join(folder, 'auth.json'), auths('team', 'quay.example/team'))
-  const { credentials } = credentialFolder(undefined, { REGISTRY_AUTH_FILE: file })
-  expect(await credentials.credentialsFor('quay.example')).toBeUndefined()
+describe("Podman's entries for parts of a registry", () => {
+  const wanted = async (config: unknown, host: string, repository?: string, docker?: unknown) => {
+    const file = write(join(temporaryFolder(), 'auth.json'), config)
+    const { credentials, helper } = credentialFolder(docker, { REGISTRY_AUTH_FILE: file })
+    helper('keeper', `echo '{"Username":"helper","Secret":"secret"}'`)
+    return credentials.credentialsFor(host, repository === undefined ? {} : { repository })
+  }
+  const QUAY = {
+    auths: Object.fromEntries(
+      ['quay.example', 'quay.example/team', 'quay.example/team/sub/app'].map((key) => [key, entry(key)]),
+    ),
+  }
+
+  test.each([
+    ['team/sub/app', 'quay.example/team/sub/app'],
+    ['team/sub/other', 'quay.example/team'],
+    ['team/app', 'quay.example/team'],
+    ['team', 'quay.example/team'],
+    ['teams/app', 'quay.example'],
+    ['other/team', 'quay.example'],
+    [undefined, 'quay.example'],
+  ])('the narrowest that holds %j counts: %s', async (repository, name) => {
+    expect(await wanted(QUAY, 'quay.example', repository)).toEqual(user(name))
+  })
+
+  test.each([undefined, 'other/app', 'teamwork/app'])(
+    'what is for team is not given to %j',
+    async (repository) => {
+      expect(await wanted(auths('team', 'quay.example/team'), 'quay.example', repository)).toBeUndefined()
+      expect(await wanted(auths('team', 'quay.example/team'), 'other.example', 'team/app')).toBeUndefined()
+    },
+  )
+
+  test('on Docker Hub too', async () => {
+    expect(await wanted(auths('me', 'docker.io/me'), 'index.docker.io', 'me/app')).toEqual(user('me'))
+  })
+
+  test('the helper of the registry goes first', async () => {
+    const config = { ...QUAY, credHelpers: { 'quay.example': 'keeper' } }
+    expect(await wanted(config, 'quay.example', 'team/app')).toEqual(user('helper'))
+  })
+
+  test("in docker's config a path means nothing, as for docker", async () => {
+    const docker = auths('docker', 'quay.example/v1')
+    expect(await wanted({}, 'quay.example', 'team/app', docker)).toEqual(user('docker'))
+  })
 })
 
 test("Podman's file may name helpers; the variable may not run any", async () => {
