@@ -8,17 +8,17 @@ const COLLECT_EVERY_BYTES = 4 * 1024 * 1024
  * much memory outside of it, which V8 hardly counts: left alone it keeps 100 MB of them (Node 24) before it looks.
  */
 export class BufferGarbage {
-  readonly #every: number
   #bytes = 0
 
-  constructor(every = COLLECT_EVERY_BYTES) {
-    this.#every = every
-  }
-
-  /** To be told of each buffer that nobody needs any more. */
-  usedUp(bytes: number): void {
+  /**
+   * To be told of each buffer that nobody needs any more.
+   *
+   * @param stillNeeded bytes of such buffers that somebody needs still: a collection that finds mostly those moves them to
+   * where only a full one looks again
+   */
+  usedUp(bytes: number, stillNeeded = 0): void {
     this.#bytes += bytes
-    if (this.#bytes < this.#every) return
+    if (this.#bytes < Math.max(COLLECT_EVERY_BYTES, stillNeeded)) return
     this.#bytes = 0
     collectYoung()
   }

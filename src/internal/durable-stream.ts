@@ -2,11 +2,11 @@ import { unlinkSync } from 'node:fs'
 import { type FileHandle, open, realpath, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { syncFolder } from './durable-file.ts'
+import { SyncAhead } from './sync-ahead.ts'
 import { sweepTemporaryFiles, temporaryFile } from './temporary-file.ts'
 
 /** Chunks of a socket are 64 KB: a write for each would be waited for more than it takes. */
 const BUFFER_BYTES = 1024 * 1024
-/** Brought to disk while more arrives, so that little is left to wait for at the end. */
 const SYNC_AHEAD_BYTES = 64 * 1024 * 1024
 
 /**
@@ -56,7 +56,7 @@ async function writeAll(handle: FileHandle, source: AsyncIterable<Uint8Array>): 
   let [filling, leaving] = [Buffer.allocUnsafeSlow(BUFFER_BYTES), Buffer.allocUnsafeSlow(BUFFER_BYTES)]
   let filled = 0
   let writing: Promise<void> = Promise.resolve()
-  const ahead = new SyncAhead(handle)
+  const ahead = new SyncAhead(handle, SYNC_AHEAD_BYTES)
   const flush = async () => {
     await writing
     ahead.wrote(filled)
@@ -79,42 +79,12 @@ async function writeAll(handle: FileHandle, source: AsyncIterable<Uint8Array>): 
     await flush()
     await writing
     await ahead.settled()
+    if (ahead.failure !== undefined) throw ahead.failure
     await handle.sync()
   } finally {
     await writing.catch(() => {})
-    await ahead.settled().catch(() => {})
+    await ahead.settled()
     await handle.close()
-  }
-}
-
-/** Syncs now and then, one sync at a time. */
-class SyncAhead {
-  readonly #handle: FileHandle
-  #unsynced = 0
-  #running = false
-  /** Rejected by the first that failed: a file system tells of a lost write once, and no later sync repeats it. */
-  #last: Promise<void> = Promise.resolve()
-
-  constructor(handle: FileHandle) {
-    this.#handle = handle
-  }
-
-  wrote(bytes: number): void {
-    this.#unsynced += bytes
-    if (this.#running || this.#unsynced < SYNC_AHEAD_BYTES) return
-    this.#unsynced = 0
-    this.#running = true
-    this.#last = this.#last
-      .then(() => this.#handle.datasync())
-      .finally(() => {
-        this.#running = false
-      })
-    // Thrown where it is waited for.
-    this.#last.catch(() => {})
-  }
-
-  settled(): Promise<void> {
-    return this.#last
   }
 }
 

@@ -1,108 +1,136 @@
 import type { Hash } from 'node:crypto'
-import { fdatasync, writev } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
-import { Writable } from 'node:stream'
 import { BufferGarbage } from '../../internal/buffer-garbage.ts'
+import { SyncAhead } from '../../internal/sync-ahead.ts'
+import { BufferPool } from './buffer-pool.ts'
 
-/** Waits in memory per upload while the disk is busy: large enough that one write moves many network reads. */
-const BUFFERED_BYTES = 256 * 1024
-/** The disk works while bytes still arrive, so that the sync at the end has little left to do. */
+/** Large enough that one write moves several network reads. */
+const BUFFER_BYTES = 256 * 1024
+/** For the next uploads: 4 MB. */
+const KEPT_BUFFERS = 16
+/** From so many in use on (8 MB) each upload has one, not two: then the disk has work enough while one fills. */
+const MANY_BUFFERS = 32
+const buffers = new BufferPool(BUFFER_BYTES, KEPT_BUFFERS)
 const SYNC_EVERY_BYTES = 32 * 1024 * 1024
-
-/** Of all uploads together: network reads that were written, and that V8 would keep by the hundred megabytes. */
-const COLLECT_EVERY_BYTES = 16 * 1024 * 1024
-const garbage = new BufferGarbage(COLLECT_EVERY_BYTES)
+/** What an upload that has to wait keeps in memory beside its buffers: two network reads. */
+const WAITING_BYTES = 2 * 64 * 1024
+/** Network reads of all uploads: V8 would keep them by the hundred megabytes. */
+const garbage = new BufferGarbage()
 
 /**
- * Appends a stream to a file and hashes it on the way: the threads of libuv write while this one hashes.
- * `size` counts only bytes that the operating system has taken; when the stream finishes, they are on the disk.
- * It is done with the handle when it closes.
+ * Appends a stream to a file and hashes it on the way: the threads of libuv write one buffer while the other one fills and
+ * the first is hashed. What has come is written as soon as the write before it is done, however little it is.
  */
-export class AppendFile extends Writable {
+export class AppendFile {
+  /** Only bytes that the operating system has taken. */
   size: number
+  /** A write or sync failed: nobody knows what the file holds. */
+  failure: unknown
   readonly #handle: FileHandle
   readonly #hash: Hash | undefined
-  #unsynced = 0
-  #syncing: Promise<void> | undefined
-  /** Linux tells an open file once that its bytes did not reach the disk: whoever hears it must keep it. */
-  #syncError: Error | undefined
+  readonly #ahead: SyncAhead
+  #filling: Buffer | undefined
+  #filled = 0
+  #writing: Promise<void> | undefined
+  /** Of a chunk that waits for room in the buffers. */
+  #accepting: Promise<void> | undefined
+  #isSynced = true
 
   constructor(handle: FileHandle, size: number, hash: Hash | undefined) {
-    super({ highWaterMark: BUFFERED_BYTES, decodeStrings: false })
     this.#handle = handle
     this.#hash = hash
+    this.#ahead = new SyncAhead(handle, SYNC_EVERY_BYTES)
     this.size = size
   }
 
-  override _write(chunk: Buffer, _encoding: string, callback: (error?: Error | null) => void): void {
-    this.#append([chunk], callback)
+  /**
+   * Copies a chunk: its memory may be used for something else.
+   *
+   * @returns what to wait for before the next chunk, which fails as writing does; undefined: it may come at once
+   */
+  write(chunk: Uint8Array): Promise<void> | undefined {
+    const rest = this.#fill(chunk)
+    if (rest.length === 0) return undefined
+    this.#accepting = this.#fillLater(rest)
+    return this.#accepting
   }
 
-  override _writev(chunks: { chunk: Buffer }[], callback: (error?: Error | null) => void): void {
-    this.#append(
-      chunks.map(({ chunk }) => chunk),
-      callback,
-    )
-  }
-
-  override _final(callback: (error?: Error | null) => void): void {
-    // Here, because a file that is opened anew may not be told what went wrong with this one.
-    const settle = async () => {
-      await this.#syncing
-      if (this.#unsynced > 0) await this.#sync()
+  /** Brings to disk what came. @throws what a write or sync failed with */
+  async end(): Promise<void> {
+    await this.#accepting
+    while (this.#writing) await this.#writing
+    await this.#ahead.settled()
+    this.#assertNoFailure()
+    if (this.#isSynced) return
+    try {
+      await this.#handle.datasync()
+      this.#isSynced = true
+    } catch (error) {
+      this.failure ??= error
+      throw error
     }
-    settle().then(() => callback(this.#syncError), callback)
   }
 
-  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    // A sync at work must not meet another file under the same descriptor.
-    const done = () => callback(error)
-    if (this.#syncing) this.#syncing.then(done, done)
-    else done()
+  /** Resolves when nothing is at work: neither write nor sync may meet another file under the same descriptor. */
+  async settled(): Promise<void> {
+    while (this.#writing) await this.#writing
+    await this.#ahead.settled()
   }
 
-  #append(chunks: Buffer[], callback: (error?: Error | null) => void): void {
-    this.#write(chunks, callback)
-    if (this.#hash) for (const chunk of chunks) this.#hash.update(chunk)
+  /** @returns what had no room */
+  #fill(chunk: Uint8Array): Uint8Array {
+    let rest = chunk
+    while (rest.length > 0 && this.#filled < BUFFER_BYTES) {
+      if (!this.#filling && this.#writing && buffers.inUse >= MANY_BUFFERS) break
+      this.#filling ??= buffers.take()
+      const part = rest.subarray(0, BUFFER_BYTES - this.#filled)
+      this.#filling.set(part, this.#filled)
+      this.#filled += part.length
+      garbage.usedUp(part.length, buffers.inUse * WAITING_BYTES)
+      rest = rest.subarray(part.length)
+      if (!this.#writing && this.failure === undefined) this.#writing = this.#writeOut()
+    }
+    return rest
   }
 
-  #write(chunks: Buffer[], callback: (error?: Error | null) => void): void {
-    writev(this.#handle.fd, chunks, this.size, (error, written) => {
-      if (error) return callback(error)
-      this.size += written
-      garbage.usedUp(written)
-      this.#syncInBackground(written)
-      const rest = withoutFirst(chunks, written)
-      if (this.#syncError) callback(this.#syncError)
-      else if (rest.length > 0) this.#write(rest, callback)
-      else callback()
-    })
+  async #fillLater(chunk: Uint8Array): Promise<void> {
+    for (let rest = chunk; rest.length > 0; ) {
+      await this.#writing
+      this.#assertNoFailure()
+      rest = this.#fill(rest)
+    }
   }
 
-  #syncInBackground(written: number): void {
-    this.#unsynced += written
-    if (this.#unsynced >= SYNC_EVERY_BYTES && !this.#syncing) void this.#sync()
+  /** Writes what is there. What came meanwhile is written next. */
+  async #writeOut(): Promise<void> {
+    const buffer = this.#filling!
+    const bytes = buffer.subarray(0, this.#filled)
+    this.#filling = undefined
+    this.#filled = 0
+    this.#isSynced = false
+    try {
+      const writing = this.#writeAll(bytes)
+      this.#hash?.update(bytes)
+      await writing
+      this.#ahead.wrote(bytes.length)
+      this.failure ??= this.#ahead.failure
+    } catch (error) {
+      this.failure ??= error
+    }
+    buffers.giveBack(buffer)
+    this.#writing = this.#filled > 0 && this.failure === undefined ? this.#writeOut() : undefined
   }
 
-  #sync(): Promise<void> {
-    this.#unsynced = 0
-    this.#syncing = new Promise((resolve) => {
-      fdatasync(this.#handle.fd, (error) => {
-        this.#syncError ??= error ?? undefined
-        this.#syncing = undefined
-        resolve()
-      })
-    })
-    return this.#syncing
+  async #writeAll(bytes: Buffer): Promise<void> {
+    for (let at = 0; at < bytes.length; ) {
+      const { bytesWritten } = await this.#handle.write(bytes, at, bytes.length - at, this.size)
+      this.size += bytesWritten
+      at += bytesWritten
+    }
   }
-}
 
-/** What is left of `chunks` when their first `count` bytes are gone: a write may be partial. */
-function withoutFirst(chunks: Buffer[], count: number): Buffer[] {
-  let left = count
-  let whole = 0
-  while (whole < chunks.length && chunks[whole]!.length <= left) left -= chunks[whole++]!.length
-  const rest = chunks.slice(whole)
-  if (left > 0) rest[0] = rest[0]!.subarray(left)
-  return rest
+  #assertNoFailure(): void {
+    this.failure ??= this.#ahead.failure
+    if (this.failure !== undefined) throw this.failure
+  }
 }

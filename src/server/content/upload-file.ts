@@ -143,9 +143,10 @@ export class UploadFile implements Upload {
       await this.#receive(this.#transfer, maxBytes)
     } catch (error) {
       // After a failed write or sync nobody knows what the file holds.
-      if (sink.errored || isCode(error, 'TOO_LARGE')) await this.#remove()
+      if (sink.failure !== undefined || isCode(error, 'TOO_LARGE')) await this.#remove()
       throw fromFileError(error)
     } finally {
+      await sink.settled()
       this.#size = sink.size
       this.#transfer = undefined
       if (running) this.#running = { ...running, bytes: sink.size }
@@ -200,38 +201,33 @@ export class UploadFile implements Upload {
     patience.abort()
   }
 
-  /** Resolves when the source ended and all is written; when it fails, what came from it is written first. */
+  /** Resolves when the source ended and all is on disk; when it fails, what came from it is brought there first. */
   #receive(transfer: Transfer, maxBytes: number): Promise<void> {
     const { source, sink } = transfer
     let expected = sink.size
     return new Promise((resolve, reject) => {
-      let failure: unknown
-      const stop = (error: unknown) => {
-        failure ??= error
-        sink.end()
+      let hasEnded = false
+      const end = (failure?: unknown) => {
+        if (hasEnded) return
+        hasEnded = true
+        // Not destroyed: the source may be a request that still gets an answer.
+        source.off('data', take).pause()
+        sink.end().then(() => (failure === undefined ? resolve() : reject(failure)), reject)
       }
       const take = (chunk: Buffer) => {
         transfer.lastByteAt = Date.now()
         expected += chunk.length
-        if (expected <= maxBytes) {
-          if (!sink.write(chunk)) source.pause()
-          return
-        }
-        // Not destroyed: the source may be a request that still gets an answer.
-        source.off('data', take).pause()
-        stop(tooLarge(maxBytes))
+        if (expected > maxBytes) return end(tooLarge(maxBytes))
+        const room = sink.write(chunk)
+        if (!room) return
+        source.pause()
+        room.then(() => hasEnded || source.resume(), end)
       }
-      sink.on('drain', () => source.resume())
-      sink.once('error', (error) => {
-        source.off('data', take).pause()
-        reject(error)
-      })
-      sink.once('finish', () => (failure === undefined ? resolve() : reject(failure)))
-      if (source.destroyed) return stop(closedEarly())
-      source.once('end', () => sink.end())
-      source.once('error', stop)
+      if (source.destroyed) return end(closedEarly())
+      source.once('end', () => end())
+      source.once('error', end)
       source.once('close', () => {
-        if (!source.readableEnded) stop(closedEarly())
+        if (!source.readableEnded) end(closedEarly())
       })
       source.on('data', take)
     })

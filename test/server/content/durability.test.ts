@@ -21,6 +21,11 @@ vi.mock('node:fs/promises', async (original) => {
       await sync()
       calls.push(`sync ${nameOf(path)}`)
     }
+    const datasync = handle.datasync.bind(handle)
+    handle.datasync = async () => {
+      await datasync()
+      calls.push('datasync')
+    }
     return handle
   }
   const rename: typeof real.rename = async (from, to) => {
@@ -28,20 +33,6 @@ vi.mock('node:fs/promises', async (original) => {
     await real.rename(from, to)
   }
   return { ...real, open, rename }
-})
-
-vi.mock('node:fs', async (original) => {
-  const real = await original<typeof import('node:fs')>()
-  const fdatasync: typeof real.fdatasync = Object.assign(
-    (fd: number, done: (error: NodeJS.ErrnoException | null) => void) => {
-      real.fdatasync(fd, (error) => {
-        calls.push('datasync')
-        done(error)
-      })
-    },
-    { __promisify__: real.fdatasync.__promisify__ },
-  )
-  return { ...real, fdatasync }
 })
 
 const { sql } = await import('kysely')
