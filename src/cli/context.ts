@@ -95,7 +95,7 @@ export function createContext(host: Host, given: GlobalFlags, asJson: boolean): 
     serverData: async (dataDir) => {
       assertServerNode(host.runtime.node)
       const { openServerData } = await import('../server/data.ts')
-      return openServerData({ dataDir })
+      return openServerData({ dataDir }, { warn })
     },
     serverUsers: async (dataDir) => {
       assertServerNode(host.runtime.node)

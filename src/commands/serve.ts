@@ -3,12 +3,11 @@ import { ImgctlError } from '../errors/error.ts'
 import { defineCommand } from './command.ts'
 import type { CommandContext } from './context.ts'
 import { data } from './options/data-folder.ts'
-import { choice, flag, integer, negation, size, text, texts } from './options/kinds.ts'
+import { choice, flag, integer, negation, text, texts } from './options/kinds.ts'
 import { permissionsOf } from './options/permissions.ts'
+import { storageQuota } from './options/storage-quota.ts'
 
 const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
-/** A petabyte: more is a slip of the finger. */
-const MAX_QUOTA_BYTES = 1024 ** 5
 /** Requests in flight are finished within 30 s; then the database is closed. */
 const STOP_WITHIN_MS = 35_000
 
@@ -45,14 +44,7 @@ Needs Node.js 22.13 or newer.`,
       '--oidc-admin <subject|email>',
       'who of its users is an administrator: by sub, or by verified e-mail address; may be given again',
     ),
-    storageQuota: size(
-      '--storage-quota <size>',
-      'what one organization may store, each blob counted once: 500G',
-      {
-        min: 1,
-        max: MAX_QUOTA_BYTES,
-      },
-    ),
+    storageQuota,
     profile: negation('--no-profile', "do not store the first key as this user's profile"),
     logLevel: choice(
       '--log-level <level>',

@@ -227,6 +227,11 @@ const SERVE_ORGANIZATION: readonly CommandNode[] = [
     load: () => import('./serve/organization/list.ts'),
   },
   { name: 'add', summary: 'make an organization', load: () => import('./serve/organization/add.ts') },
+  {
+    name: 'set',
+    summary: 'change what an organization may store',
+    load: () => import('./serve/organization/set.ts'),
+  },
 ]
 
 const SERVE: readonly (CommandNode | GroupNode)[] = [

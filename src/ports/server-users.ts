@@ -26,6 +26,10 @@ export interface OrganizationRecord {
   readonly name: string
   readonly users: number
   readonly images: number
+  /** Bytes of its blobs, each counted once. */
+  readonly storedBytes: number
+  /** Bytes that it may store; null: what the server's settings say of all. */
+  readonly storageQuota: number | null
   readonly createdAt: string
 }
 
@@ -86,4 +90,6 @@ export interface ServerUsers {
   organizations(): Promise<OrganizationRecord[]>
   /** @throws ImgctlError CONFLICT, NAME_INVALID */
   addOrganization(slug: string, name: string | undefined): Promise<OrganizationRecord>
+  /** @param bytes null: what the server's settings say of all. @throws ImgctlError NOT_FOUND */
+  setStorageQuota(slug: string, bytes: number | null): Promise<OrganizationRecord>
 }

@@ -68,6 +68,11 @@ export function auditedUsers(users: ServerUsers, note: NoteChange): ServerUsers 
       await note('organization.add', slug, [slug])
       return made
     },
+    async setStorageQuota(slug, bytes) {
+      const changed = await users.setStorageQuota(slug, bytes)
+      await note('organization.set-quota', `${slug}: ${bytes ?? 'default'}`, [slug])
+      return changed
+    },
   }
 }
 

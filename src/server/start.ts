@@ -12,7 +12,7 @@ import { bootstrap } from './identity/bootstrap.ts'
 import { issuerOf } from './identity/issuer.ts'
 import { removeOldLogins } from './identity/old-logins.ts'
 import { registryHostOf } from './identity/public-url.ts'
-import { noteServer, setupLinkOf } from './identity/server-facts.ts'
+import { noteRestoration, noteServer, setupLinkOf } from './identity/server-facts.ts'
 import { startReconciler } from './images/reconciler.ts'
 import { imageRoutes, type RequestFacts } from './images/routes.ts'
 import { issuerRoutes } from './issuer/routes.ts'
@@ -89,7 +89,10 @@ async function open(settings: ServerSettings, parts: ServerParts, closing: Closi
   const tls = settings.tls && watchTls(app.server as unknown as TlsServer, settings.tls, log)
   if (tls) closing.add(async () => tls.stop())
   origin = originOf(settings, address.url)
-  await context.reserve.use(() => noteServer(context))
+  await context.reserve.use(async () => {
+    await noteRestoration(context)
+    await noteServer(context)
+  })
   // Last: what it answers would be lost if a later step failed.
   const first = await context.reserve.use(() => bootstrap(context))
   context.log.info({ url: address.url, dataDir: settings.dataDir }, 'ready')

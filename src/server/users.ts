@@ -7,7 +7,12 @@ import { createAccount, setPassword } from './identity/accounts.ts'
 import { countApiKeys, createApiKey, revokeAllApiKeys } from './identity/api-keys.ts'
 import { recordUserlessChange } from './identity/audit-log.ts'
 import { removeMembership, setMembership } from './identity/memberships.ts'
-import { createOrganization, listOrganizations } from './identity/organizations.ts'
+import {
+  createOrganization,
+  findOrganization,
+  listOrganizations,
+  setStorageQuota,
+} from './identity/organizations.ts'
 import { principalOfMember } from './identity/principal.ts'
 import { formatSetupLink, readLoginUrl } from './identity/server-facts.ts'
 import { createSetupToken, SETUP_LINK_MS } from './identity/setup-links.ts'
@@ -80,8 +85,9 @@ export function openServerUsers(chosen: ChosenSettings, now: () => number = Date
       using(async (db) => {
         const facts = { imageQuota: limits.imagesPerOrganization, now: now() }
         await createOrganization(db, slug, name ?? slug, facts)
-        return (await listOrganizations(db)).find((each) => each.slug === slug)!
+        return findOrganization(db, slug)
       }),
+    setStorageQuota: (slug, bytes) => using((db) => setStorageQuota(db, slug, bytes)),
   }
   return auditedUsers(users, note)
 }

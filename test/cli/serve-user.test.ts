@@ -185,6 +185,37 @@ test('permissions and disabling count from the next request on', async () => {
   ])
 })
 
+test('an organization gets a quota of its own, and loses it', async () => {
+  const { organization, server } = await start()
+  const set = (...args: string[]) => organization('set', ...args)
+  const done = await set('default', '--quota', '500M')
+  expect([done.code, done.out]).toEqual([0, ''])
+  expect(done.err).toBe('✓ default may store 524 MB; it has 0 B\n')
+  const listed = JSON.parse((await organization('list', '--format', 'json')).out)
+  expect(listed).toMatchObject([{ slug: 'default', storageQuota: 500 * 1024 ** 2, storedBytes: 0 }])
+  const json = await set('default', '--quota', 'default', '--format', 'json')
+  expect([json.code, json.err]).toEqual([0, ''])
+  expect(JSON.parse(json.out)).toMatchObject({ slug: 'default', storageQuota: null })
+  for (const [args, code, words] of [
+    [['none', '--quota', '1G'], 3, /no organization "none"/],
+    [['default'], 2, /nothing to change/],
+    [['default', '--quota', '-1'], 2, /./],
+    [['default', '--quota', 'much'], 2, /takes a size from 1 to 1048576G/],
+    [['default', '--quota', '0'], 2, /takes a size/],
+  ] as const) {
+    const refused = await set(...args)
+    expect([refused.code, refused.err]).toEqual([code, expect.stringMatching(words)])
+  }
+  const rows = await server.context.db
+    .selectFrom('audit_log')
+    .select(['action', 'target', 'userName'])
+    .execute()
+  expect(rows).toEqual([
+    { action: 'organization.set-quota', target: 'default: 524288000', userName: 'operator' },
+    { action: 'organization.set-quota', target: 'default: default', userName: 'operator' },
+  ])
+})
+
 test('who removes a user of another issuer hears that their next login makes them anew', async () => {
   const { user, server } = await start()
   const { db } = server.context

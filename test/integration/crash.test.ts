@@ -69,7 +69,7 @@ async function assertWhole(dataDir: string, why: string): Promise<void> {
   // One moment for both, after the grace time of all that the killed server was at.
   await sleep(GRACE_MS)
   const now = Date.now()
-  const later = openServerData({ dataDir, graceMs: GRACE_MS }, () => now)
+  const later = openServerData({ dataDir, graceMs: GRACE_MS }, { now: () => now })
   await later.collect(signal)
   const left = await later.check({ signal })
   expect(left.findings, why).toEqual([])

@@ -12,9 +12,9 @@ import { CHECK_VIEW, FINDING_VIEW } from '../views/server-data.ts'
 
 export default defineCommand({
   description: `Finds out whether a data folder is whole: reads and hashes every blob and manifest, and compares what the
-database says with what is there. It changes nothing, and the server may run meanwhile. Each thing that is wrong is a line
-on stdout; then the exit code is 5. --repair, with the server stopped, forgets blobs that are missing or damaged: until
-then the server says that it has them, and no client sends them again.`,
+database says with what is there. It changes nothing but the audit log, and the server may run meanwhile. Each thing that
+is wrong is a line on stdout; then the exit code is 5. --repair, with the server stopped, forgets blobs that are missing
+or damaged: until then the server says that it has them, and no client sends them again.`,
   arguments: {},
   options: {
     data,

@@ -1,4 +1,5 @@
 import type { OrganizationRecord } from '../../ports/server-users.ts'
+import { humanBytes } from '../../terminal/humanize.ts'
 import type { RecordView } from '../../terminal/records.ts'
 
 export const ORGANIZATION_VIEW: RecordView<OrganizationRecord> = {
@@ -7,6 +8,18 @@ export const ORGANIZATION_VIEW: RecordView<OrganizationRecord> = {
     { header: 'Name', value: ({ name }) => name },
     { header: 'Users', value: ({ users }) => users, align: 'right' },
     { header: 'Images', value: ({ images }) => images, align: 'right' },
+    {
+      header: 'Stored',
+      value: ({ storedBytes }) => storedBytes,
+      human: ({ storedBytes }) => humanBytes(storedBytes),
+      align: 'right',
+    },
+    {
+      header: 'Quota',
+      value: ({ storageQuota }) => storageQuota,
+      human: ({ storageQuota }) => (storageQuota === null ? 'default' : humanBytes(storageQuota)),
+      align: 'right',
+    },
   ],
   id: ({ slug }) => slug,
 }

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { isStagingTag } from '../content/tags.ts'
 import type { ServerContext } from '../context.ts'
 import { recordAudit } from '../identity/audit-log.ts'
 import { clientAddress } from '../identity/client-address.ts'
@@ -58,21 +59,28 @@ interface Change {
   readonly target: string | null
 }
 
-function changeOf(request: FastifyRequest, { statusCode }: FastifyReply): Change | undefined {
+function changeOf(request: FastifyRequest, reply: FastifyReply): Change | undefined {
   const { method, routeOptions } = request
   const route = routeOptions.url ?? ''
-  if (!CHANGING.has(method) || statusCode >= 400) return undefined
-  if (route.startsWith('/v2/')) return registryChange(request)
+  if (!CHANGING.has(method) || reply.statusCode >= 400) return undefined
+  if (route.startsWith('/v2/')) return registryChange(request, reply)
   if (!route.startsWith('/api/') || route === TOKEN_ROUTE) return undefined
   const named = `${method} ${route}`
   const [first = null] = Object.values(request.params as Record<string, string>)
   return { action: ACTIONS[named] ?? named, target: request.auditTarget ?? first }
 }
 
-function registryChange({ method, params }: FastifyRequest): Change | undefined {
+/**
+ * A staging tag is part of a push and no name: what was pushed under it goes by its digest, and that it is taken away
+ * again changes nothing.
+ */
+function registryChange({ method, params }: FastifyRequest, reply: FastifyReply): Change | undefined {
   const target = parseTarget((params as { '*'?: string })['*'] ?? '')
   if (!target) return undefined
-  const { kind, reference, repository } = target
+  const { kind, repository } = target
+  const isStaged = kind === 'manifest' && isStagingTag(target.reference)
+  if (isStaged && method === 'DELETE') return undefined
+  const reference = isStaged ? String(reply.getHeader('docker-content-digest')) : target.reference
   const name = `${repository.full}${reference.includes(':') ? '@' : ':'}${reference}`
   if (kind === 'manifest')
     return { action: method === 'DELETE' ? 'manifest.delete' : 'manifest.push', target: name }

@@ -37,32 +37,32 @@ export async function recordAudit(
 }
 
 export interface UserlessChange {
-  /** `operator`: who has the data folder. `issuer`: by what the settings say of its users. */
-  readonly by: 'operator' | 'issuer'
+  /** `operator`: who has the data folder. `issuer`: by what the settings say of its users. Null: nobody knows. */
+  readonly by: 'operator' | 'issuer' | null
   readonly action: string
   readonly target: string
-  /** Slugs. */
-  readonly organizations: readonly string[]
+  /** Slugs, or every organization that there is. */
+  readonly organizations: readonly string[] | 'all'
+  /** What it came with; absent: nothing but a command on this machine. */
+  readonly request?: Pick<AuditRecord, 'requestId' | 'address'>
 }
 
-/** There was no request. */
+/** Where a command on this machine comes from. */
 const LOCAL = 'local'
 
 /** A change that no user of the server made: an entry in each organization that it concerns. */
 export async function recordUserlessChange(
   { db, now }: Pick<ServerContext, 'db' | 'now'>,
-  { by, action, target, organizations }: UserlessChange,
+  { by, action, target, organizations, request }: UserlessChange,
 ): Promise<void> {
-  const known = await db
-    .selectFrom('organizations')
-    .select('id')
-    .where('slug', 'in', [...organizations])
-    .execute()
+  let concerned = db.selectFrom('organizations').select('id').orderBy('createdAt').orderBy('slug')
+  if (organizations !== 'all') concerned = concerned.where('slug', 'in', [...organizations])
+  const known = await concerned.execute()
   const ids = known.length > 0 ? known.map(({ id }) => id) : [null]
   const who = { userId: null, userName: by, keyId: null, keyName: null }
   const entries = ids.map((organizationId) => ({
     ...{ at: now(), organizationId, ...who, action, target },
-    ...{ requestId: randomUUID(), address: LOCAL },
+    ...(request ?? { requestId: randomUUID(), address: LOCAL }),
   }))
   await db.insertInto('audit_log').values(entries).execute()
 }

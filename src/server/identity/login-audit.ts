@@ -1,7 +1,8 @@
 import type { FastifyRequest } from 'fastify'
 import type { ServerContext } from '../context.ts'
-import { recordAudit } from './audit-log.ts'
+import { recordAudit, recordUserlessChange } from './audit-log.ts'
 import { clientAddress } from './client-address.ts'
+import { mayWriteFailure } from './login-throttle.ts'
 import { membershipsOf } from './memberships.ts'
 import { principalOfMember } from './principal.ts'
 
@@ -18,4 +19,25 @@ export async function auditLogin(
     const principal = await principalOfMember(ctx, { userId, grantId: null }, organization)
     if (principal) await recordAudit(ctx, { principal, action, target: login, requestId, address })
   }
+}
+
+/**
+ * Writes a wrong password for a user into the audit log of each of their organizations, as nobody's doing. What was
+ * typed is not in it, and no more is written than mayWriteFailure lets through. Call it when the answer is out: the time
+ * that it takes would tell that there is such a user.
+ *
+ * @param request.address from clientAddress
+ */
+export async function auditFailedLogin(
+  ctx: Pick<ServerContext, 'db' | 'now' | 'reserve'>,
+  { userId, login }: { readonly userId: string; readonly login: string },
+  request: { readonly requestId: string; readonly address: string },
+): Promise<void> {
+  const organizations = (await membershipsOf(ctx, userId)).map(({ organization }) => organization)
+  if (organizations.length === 0) return
+  await ctx.reserve.use(async () => {
+    if (!(await mayWriteFailure(ctx))) return
+    const change = { by: null, action: 'user.login-failed', target: login } as const
+    await recordUserlessChange(ctx, { ...change, organizations, request })
+  })
 }

@@ -36,6 +36,14 @@ export function bucketsOf(attempt: {
   ]
 }
 
+/** Over all users together: someone who knows many names must not push what else happened out of the audit log. */
+const WRITTEN_PER_WINDOW = 60
+
+/** Whether one more failure may be written down, which is counted with this. */
+export async function mayWriteFailure(ctx: Ctx): Promise<boolean> {
+  return (await admit(ctx, [{ name: 'audit', limit: WRITTEN_PER_WINDOW }])) === undefined
+}
+
 /**
  * Counts an attempt as failed before the password is looked at, so that many at once are no way around the limit.
  *

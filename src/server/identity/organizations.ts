@@ -26,14 +26,36 @@ export async function listOrganizations(db: Db): Promise<OrganizationRecord[]> {
     .orderBy('createdAt')
     .orderBy('slug')
     .execute()
-  return rows.map(({ slug, id, name, users, images, createdAt }) => ({
+  return rows.map(({ slug, id, name, users, images, storedBytes, storageQuota, createdAt }) => ({
     slug,
     id,
     name,
     users: users ?? 0,
     images: images ?? 0,
+    storedBytes,
+    storageQuota,
     createdAt: new Date(createdAt).toISOString(),
   }))
+}
+
+/** @throws ImgctlError NOT_FOUND */
+export async function findOrganization(db: Db, slug: string): Promise<OrganizationRecord> {
+  const found = (await listOrganizations(db)).find((each) => each.slug === slug)
+  if (found) return found
+  throw new ImgctlError('NOT_FOUND', `there is no organization ${JSON.stringify(slug)}`, {
+    hint: 'imgctl serve organization list shows them',
+  })
+}
+
+/** @param bytes null: what the server's settings say of all. @throws ImgctlError NOT_FOUND */
+export async function setStorageQuota(
+  db: Db,
+  slug: string,
+  bytes: number | null,
+): Promise<OrganizationRecord> {
+  const { id } = await findOrganization(db, slug)
+  await db.updateTable('organizations').set({ storageQuota: bytes }).where('id', '=', id).execute()
+  return findOrganization(db, slug)
 }
 
 /** @throws ImgctlError NAME_INVALID, CONFLICT */

@@ -10,7 +10,7 @@ import {
 } from '../identity/accounts.ts'
 import { clientAddress } from '../identity/client-address.ts'
 import type { IssuerFacts } from '../identity/issuer.ts'
-import { auditLogin } from '../identity/login-audit.ts'
+import { auditFailedLogin, auditLogin } from '../identity/login-audit.ts'
 import { admit, bucketsOf, forgive } from '../identity/login-throttle.ts'
 import { membershipsOf } from '../identity/memberships.ts'
 import { csrfToken, isCsrfToken, knownDevice, rememberDevice } from './cookies.ts'
@@ -125,6 +125,13 @@ async function logIn(step: Step, login: string, password: string): Promise<Fasti
   const account = await checkPassword(ctx, login, password)
   if (!account) {
     ctx.log.warn({ address }, 'login refused: wrong user name or password')
+    if (known) {
+      step.reply.raw.once('close', () => {
+        auditFailedLogin(ctx, known, { requestId: step.request.id, address }).catch((error) =>
+          ctx.log.error({ err: error }, 'the audit log cannot be written'),
+        )
+      })
+    }
     return askLogin(step, { login, status: 401, problem: 'The user name or the password is wrong.' })
   }
   await forgive(ctx, buckets)

@@ -9,6 +9,7 @@ import type { BackupReport, WorkOptions } from '../../ports/server-data.ts'
 import { blobPath } from '../content/blob-store.ts'
 import { fromFileError, isMissingFile } from '../content/file-errors.ts'
 import { KEY_FILE } from '../identity/keys.ts'
+import { markAsBackup } from '../identity/server-facts.ts'
 import { DATABASE_FILE, type Db, openDatabase } from '../store/database.ts'
 
 /** A blob that is collected while it is copied makes the next snapshot necessary; collections are rare. */
@@ -17,6 +18,11 @@ const PRIVATE_FOLDER = 0o700
 const PRIVATE_FILE = 0o600
 /** The database has this name until all it speaks of is there: a folder without a database is no backup. */
 const UNFINISHED = 'imgctl.db.unfinished'
+
+interface BackupOptions extends WorkOptions {
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+}
 
 /**
  * Copies a data folder, of a server that may be running. First the database, at one moment; then the blobs that it
@@ -29,7 +35,7 @@ export async function backUp(
   db: Db,
   dataDir: string,
   target: string,
-  options: WorkOptions,
+  options: BackupOptions,
 ): Promise<BackupReport> {
   const isMade = await makeEmpty(target)
   try {
@@ -44,10 +50,10 @@ export async function backUp(
   }
 }
 
-async function copyAll(db: Db, copies: Copies, options: WorkOptions): Promise<BackupReport> {
+async function copyAll(db: Db, copies: Copies, options: BackupOptions): Promise<BackupReport> {
   for (let tries = 1; tries <= MAX_SNAPSHOTS; tries++) {
     const file = await takeSnapshot(db, copies.target)
-    const blobs = await blobsOf(file)
+    const blobs = await blobsOf(file, options.now())
     if (await copyBlobs(copies, blobs, options)) {
       await copies.keepOnly(blobs)
       return { blobs: blobs.size, bytes: sumOf(blobs), copiedBytes: copies.copiedBytes }
@@ -68,11 +74,12 @@ async function takeSnapshot(db: Db, target: string): Promise<string> {
   return file
 }
 
-/** Also forgets the uploads under way, whose bytes are not copied. */
-async function blobsOf(file: string): Promise<Map<Digest, number>> {
+/** Also forgets the uploads under way, whose bytes are not copied, and marks the snapshot as what it is. */
+async function blobsOf(file: string, now: number): Promise<Map<Digest, number>> {
   const snapshot = await openDatabase(file)
   try {
     await snapshot.deleteFrom('uploads').execute()
+    await markAsBackup(snapshot, now)
     const rows = await snapshot.selectFrom('blobs').select(['digest', 'size']).execute()
     // In one file again: -wal and -shm are not part of a backup.
     await sql`PRAGMA journal_mode = DELETE`.execute(snapshot)

@@ -3,6 +3,7 @@ import * as initial from './migrations/001-initial.ts'
 import * as login from './migrations/002-login.ts'
 import * as storedBytes from './migrations/003-stored-bytes.ts'
 import * as audit from './migrations/004-audit.ts'
+import * as operator from './migrations/006-operator.ts'
 import type { Database } from './schema.ts'
 import { sqliteDialect } from './sqlite.ts'
 
@@ -19,6 +20,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '002-login': login,
   '003-stored-bytes': storedBytes,
   '004-audit': audit,
+  '006-operator': operator,
 }
 
 /** What an up-to-date database says of itself. */

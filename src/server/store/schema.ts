@@ -36,6 +36,8 @@ export interface OrganizationTable {
   imageQuota: number
   /** Of its blobs, each once, whichever repositories have it. Triggers keep it. */
   storedBytes: Generated<number>
+  /** Bytes that it may store; null: what the server's settings say. */
+  storageQuota: Generated<number | null>
   createdAt: number
 }
 

@@ -1,6 +1,8 @@
+import { CompiledQuery } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { AuditEntry, AuditPage } from '../../../src/contract/audit.ts'
-import { removeOldAudit } from '../../../src/server/identity/audit-log.ts'
+import type { AuditEntry, AuditPage, ListAuditQuery } from '../../../src/contract/audit.ts'
+import { listAudit, removeOldAudit } from '../../../src/server/identity/audit-log.ts'
+import { principalOfApiKey } from '../../../src/server/identity/principal.ts'
 import { API_ROWS } from './api-rows.ts'
 import { REGISTRY_ROWS } from './registry-rows.ts'
 import { openWorld, type World } from './world.ts'
@@ -80,7 +82,47 @@ test('a push leaves one entry for its manifest, a deletion another; blobs and up
   })
 })
 
+test('a push by way of a staging tag is told by its digest, and the tag not at all', async () => {
+  const before = await count()
+  const client = world.client(world.key)
+  const { digest } = await client.pushImage('default/app', '_imgctl-0123456789abcdef', 'staged')
+  expect((await audit()).items[0]).toMatchObject({ action: 'manifest.push', target: `default/app@${digest}` })
+  await client.call('DELETE', '/v2/default/app/manifests/_imgctl-0123456789abcdef', 202)
+  expect(await count()).toBe(before + 1)
+  expect(JSON.stringify(await audit('?limit=200'))).not.toContain('_imgctl-')
+})
+
 describe('GET /api/audit', () => {
+  test.each([
+    ['', 'audit_log_organization'],
+    ['target=app:1.0', 'audit_log_target'],
+    ['user=ann', 'audit_log_user'],
+    ['target=app:1.0&action=image&since=2020-01-01T00:00:00Z&cursor=5', 'audit_log_target'],
+  ])('reads what it shows and nothing else: ?%s', async (query, index) => {
+    const queries: { sql: string; parameters: readonly unknown[] }[] = []
+    const { db } = world.ctx
+    const seen = db.withPlugin({
+      transformQuery({ node }) {
+        const { sql, parameters } = db.getExecutor().compileQuery(node, { queryId: 'seen' })
+        queries.push({ sql, parameters })
+        return node
+      },
+      transformResult: async ({ result }) => result,
+    })
+    const principal = (await principalOfApiKey(world.ctx, world.key))!
+    await listAudit({ db: seen }, principal, Object.fromEntries(new URLSearchParams(query)) as ListAuditQuery)
+    expect(queries).toHaveLength(1)
+    const { sql: text, parameters } = queries[0]!
+    const plan = await db.executeQuery<{ detail: string }>(
+      CompiledQuery.raw(`EXPLAIN QUERY PLAN ${text}`, [...parameters]),
+    )
+    const steps = plan.rows.map(({ detail }) => detail)
+    // One step: no row is read to be sorted, or of other organizations.
+    expect(steps).toEqual([
+      expect.stringMatching(`^SEARCH audit_log USING INDEX ${index} \\(organizationId=\\?`),
+    ])
+  })
+
   test("has the organization's own entries only, for administrators only", async () => {
     await world.pushImage()
     await world.client(world.stranger).pushImage('other/app', '1.0')

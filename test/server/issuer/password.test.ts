@@ -1,4 +1,5 @@
 import { expect, it, vi } from 'vitest'
+import { auditFailedLogin } from '../../../src/server/identity/login-audit.ts'
 import * as password from '../../../src/server/identity/password.ts'
 import { Browser } from './browser.ts'
 import { authorizationRequest, type OpenIssuer, openIssuer, PASSWORD } from './open-issuer.ts'
@@ -39,6 +40,51 @@ it('derives a key for a user who has no password, and never accepts one', async 
   // The same word, composed differently by two keyboards.
   const composed = await password.hashPassword('caf\u00e9 caf\u00e9 caf\u00e9')
   expect(await password.verifyPassword('cafe\u0301 cafe\u0301 cafe\u0301', composed)).toBe(true)
+})
+
+interface Entry {
+  action: string
+  target: string
+  user: string | null
+  address: string
+  requestId: string
+}
+
+async function failures(open: OpenIssuer): Promise<Entry[]> {
+  const { body } = await open.call<{ items: Entry[] }>('/audit?action=user.login-failed&limit=200', open.key)
+  return body.items
+}
+
+it('tells the organizations of a wrong password for one of theirs, and nothing of what was typed', async () => {
+  const open = await openIssuer()
+  await open.addUser('alice')
+  await open.addUser('loner', [])
+  const unseen = await attempt(open, 'nobody', WRONG)
+  await attempt(open, 'loner', WRONG)
+  const page = await attempt(open, 'Alice ', WRONG)
+  expect([unseen.status, page.status]).toEqual([401, 401])
+  await expect.poll(() => failures(open)).toHaveLength(1)
+  const [entry] = await failures(open)
+  expect(entry).toMatchObject({ target: 'alice', user: null, address: '127.0.0.1' })
+  expect(open.logText()).toContain(entry!.requestId)
+  await open.logIn('alice')
+  expect(await failures(open)).toHaveLength(1)
+  const rows = await open.server.context.db.selectFrom('audit_log').selectAll().execute()
+  expect(JSON.stringify(rows)).not.toContain(WRONG)
+  expect(JSON.stringify(rows)).not.toContain('nobody')
+})
+
+it('writes down no more failures than it should, whoever tries', async () => {
+  const open = await openIssuer()
+  const { context } = open.server
+  const users: { userId: string; login: string }[] = []
+  for (let n = 0; n < 70; n++) users.push({ userId: await open.addUser(`user${n}`), login: `user${n}` })
+  const request = { requestId: 'r', address: '192.0.2.1' }
+  for (const user of users) await auditFailedLogin(context, user, request)
+  expect(await failures(open)).toHaveLength(60)
+  open.advance(15 * MINUTE_MS)
+  await auditFailedLogin(context, users[0]!, request)
+  expect(await failures(open)).toHaveLength(61)
 })
 
 it('makes who guesses wait, and tells how long', async () => {

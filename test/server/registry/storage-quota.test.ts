@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import { expect, test } from 'vitest'
 import { cleanUp } from '../../../src/server/content/janitor.ts'
 import { storeBlob } from '../../../src/server/content/store-blob.ts'
+import { setStorageQuota } from '../../../src/server/identity/organizations.ts'
 import { Random, randomSeed } from '../random.ts'
 import {
   apiKey,
@@ -61,6 +62,28 @@ test('each blob counts once in an organization, whatever repositories have it, a
   expect(await stored(ctx)).toBe(1000)
   await client.call('DELETE', `/v2/acme/c/blobs/${digest}`, 202)
   expect([await stored(ctx), await stored(ctx, 'other')]).toEqual([0, 1000])
+})
+
+test('an organization may have a quota of its own, larger or smaller, with or without one for all', async () => {
+  for (const quota of [QUOTA, undefined]) {
+    const { ctx, client, other } = await setup(quota === undefined ? {} : { quota })
+    const set = (bytes: number | null) => setStorageQuota(ctx.db, 'acme', bytes)
+    const push = async (text: string, status: number) => {
+      await client.call('POST', `/v2/acme/a/blobs/uploads/?digest=${sha256(text)}`, status, { body: text })
+      return stored(ctx)
+    }
+    await set(500)
+    expect(await push('a'.repeat(600), 403)).toBe(0)
+    expect(await files(ctx)).toBe(0)
+    await set(2 * QUOTA)
+    expect(await push('b'.repeat(QUOTA + 1), 201)).toBe(QUOTA + 1)
+    await other.pushBlob('other/a', 'c'.repeat(9000))
+    // One that has more than it may keeps what it has.
+    await set(1000)
+    expect(await push('d', 403)).toBe(QUOTA + 1)
+    expect(await set(null)).toMatchObject({ storageQuota: null, storedBytes: QUOTA + 1 })
+    expect(await push('e', quota === undefined ? 201 : 403)).toBe(QUOTA + (quota === undefined ? 2 : 1))
+  }
 })
 
 test('a blob over the quota is refused in words that clients show, and leaves nothing', async () => {
