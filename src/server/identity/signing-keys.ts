@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import type { ServerContext } from '../context.ts'
+import type { Db, Trx } from '../store/database.ts'
 import type { SigningKeyTable } from '../store/schema.ts'
 
 type Ctx = Pick<ServerContext, 'db' | 'keys' | 'now'>
@@ -39,16 +40,20 @@ export class SigningKeyRing {
 
   async #rows(): Promise<readonly SigningKeyTable[]> {
     const { db, now } = this.#ctx
-    const known = await db.selectFrom('signing_keys').selectAll().orderBy('createdAt', 'desc').execute()
-    const [newest] = known
-    if (newest && newest.createdAt + SIGNING_KEY_MS > now()) return known.filter(isUsed(known, now()))
+    const known = await storedKeys(db)
+    if (isSigning(known, now())) return known.filter(isUsed(known, now()))
     const made = await this.#make()
-    await db.insertInto('signing_keys').values(made).execute()
-    const rows = [made, ...known]
-    const used = rows.filter(isUsed(rows, now()))
-    const kept = used.map(({ kid }) => kid)
-    await db.deleteFrom('signing_keys').where('kid', 'not in', kept).execute()
-    return used
+    return db.transaction().execute(async (trx) => {
+      // Another login, or the check of a token, may have made it while this one was made: one is enough.
+      const stored = await storedKeys(trx)
+      const rows = isSigning(stored, now()) ? stored : [made, ...stored]
+      const used = rows.filter(isUsed(rows, now()))
+      if (rows === stored) return used
+      await trx.insertInto('signing_keys').values(made).execute()
+      const kept = used.map(({ kid }) => kid)
+      await trx.deleteFrom('signing_keys').where('kid', 'not in', kept).execute()
+      return used
+    })
   }
 
   async #make(): Promise<SigningKeyTable> {
@@ -58,6 +63,16 @@ export class SigningKeyRing {
     const jwk = { ...(await exportJWK(privateKey)), kid, alg: SIGNING_ALGORITHM, use: 'sig' }
     return { kid, sealed: keys.seal(JSON.stringify(jwk)), createdAt: now() }
   }
+}
+
+/** The newest first. */
+function storedKeys(db: Db | Trx): Promise<SigningKeyTable[]> {
+  return db.selectFrom('signing_keys').selectAll().orderBy('createdAt', 'desc').execute()
+}
+
+/** Whether the newest is not too old to sign. */
+function isSigning([newest]: readonly SigningKeyTable[], now: number): boolean {
+  return newest !== undefined && newest.createdAt + SIGNING_KEY_MS > now
 }
 
 /** Whether a key signs, or was replaced so lately that tokens which it signed may still be valid. */

@@ -1,6 +1,10 @@
 import type { JSONWebKeySet } from 'jose'
 import { expect, it } from 'vitest'
-import { SIGNING_KEY_MS, VERIFYING_KEY_MS } from '../../../src/server/identity/signing-keys.ts'
+import {
+  SIGNING_KEY_MS,
+  SigningKeyRing,
+  VERIFYING_KEY_MS,
+} from '../../../src/server/identity/signing-keys.ts'
 import { openIssuer } from './open-issuer.ts'
 
 const HOUR_MS = 3_600_000
@@ -31,4 +35,22 @@ it('signs with a new key every 30 days, and shows the old one until its tokens h
   const rows = await open.server.context.db.selectFrom('signing_keys').select('kid').execute()
   expect(rows).toHaveLength(2)
   expect(rows.map(({ kid }) => kid)).not.toContain(old)
+})
+
+it('makes one key when several rings want the next one at once', async () => {
+  const open = await openIssuer()
+  await open.addUser('alice')
+  const before = await open.logIn('alice')
+  open.advance(SIGNING_KEY_MS)
+  const { context } = open.server
+  const rings = Array.from({ length: 4 }, () => new SigningKeyRing(context))
+  const seen = await Promise.all(rings.map(async (ring) => (await ring.current()).map(({ kid }) => kid)))
+  const stored = await context.db
+    .selectFrom('signing_keys')
+    .select('kid')
+    .orderBy('createdAt', 'desc')
+    .execute()
+  expect(stored).toHaveLength(2)
+  for (const kids of seen) expect(kids).toEqual(stored.map(({ kid }) => kid))
+  expect((await open.refresh(before.refresh_token)).status).toBe(200)
 })
