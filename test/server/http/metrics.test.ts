@@ -49,6 +49,8 @@ describe('requests', () => {
     await world.client(world.key).call('GET', `/v2/default/app/manifests/${digest}`, 200)
     await world.client(world.key).call('GET', `/v2/default/app/blobs/${layer}`, 200)
     await world.call('GET', `/nowhere/${digest}`)
+    // A client has the last byte before the server has counted the answer.
+    await expect.poll(metrics).toContain('route="/v2/*/blobs"')
     const text = await metrics()
     for (const outside of [name, digest, layer, 'nowhere', 'default/app']) expect(text).not.toContain(outside)
     const labels = 'method="GET",route="/api/images/:idOrName"'
