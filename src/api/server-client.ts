@@ -136,11 +136,6 @@ export class ServerClient implements Server {
     await this.#transport.raw({ method: 'DELETE', path: registryPath(id), idempotent: false }, signal)
   }
 
-  setDefaultRegistry(id: string, signal?: AbortSignal): Promise<DockerRegistry> {
-    const path = `${registryPath(id)}/set-default`
-    return this.#transport.call({ method: 'POST', path, idempotent: true }, signal)
-  }
-
   audit(query: ListAuditQuery, signal?: AbortSignal): Promise<AuditPage> {
     return this.#transport.call({ method: 'GET', path: '/audit', query, idempotent: true }, signal)
   }

@@ -166,11 +166,6 @@ const REGISTRY: readonly CommandNode[] = [
     summary: 'make the server forget a registry',
     load: () => import('./registry/remove.ts'),
   },
-  {
-    name: 'set-default',
-    summary: "make a registry the organization's default",
-    load: () => import('./registry/set-default.ts'),
-  },
 ]
 
 const SERVE_USER: readonly CommandNode[] = [

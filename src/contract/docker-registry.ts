@@ -10,7 +10,7 @@ export const DockerRegistry = Type.Object({
   username: Type.String(),
   project: Type.String(),
   registryType: Type.Enum(['organization']),
-  isDefault: Type.Boolean(),
+  isDefault: Type.Boolean({ description: 'a mark for clients: the server goes by the host alone' }),
   createdAt: DateTime(),
   updatedAt: DateTime(),
 })

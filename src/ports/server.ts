@@ -76,7 +76,6 @@ export interface ServerRegistries {
   addRegistry(body: CreateDockerRegistry, signal?: AbortSignal): Promise<DockerRegistry>
   updateRegistry(id: string, body: UpdateDockerRegistry, signal?: AbortSignal): Promise<DockerRegistry>
   removeRegistry(id: string, signal?: AbortSignal): Promise<void>
-  setDefaultRegistry(id: string, signal?: AbortSignal): Promise<DockerRegistry>
 }
 
 export interface ServerAudit {

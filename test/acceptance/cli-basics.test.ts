@@ -126,7 +126,6 @@ describe('what needs no server', () => {
       'registry add': 2,
       'registry list': 4,
       'registry remove': 2,
-      'registry set-default': 2,
       'registry update': 2,
       'profile remove': 2,
       'key create': 2,

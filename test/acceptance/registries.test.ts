@@ -108,9 +108,23 @@ describeWith(['privateRegistry'], 'a private registry', () => {
     expect(other.code).toBe(5)
   })
 
-  test('is made the default, and is removed', async () => {
-    const made = await run(['registry', 'set-default', 'lan', '--format', '{{.Name}} {{.IsDefault}}'])
-    expect([made.code, made.stdout]).toEqual([0, 'lan true\n'])
+  test('is never what a name without a host means', async () => {
+    const marked = await run(['api', 'POST', `/docker-registry/${(await list())[0].id}/set-default`])
+    expect([marked.code, JSON.parse(marked.stdout).isDefault]).toEqual([0, true])
+    const created = await run([
+      'image',
+      'create',
+      'team/app:1.0',
+      '--name',
+      'hub:1',
+      '--no-wait',
+      '--format',
+      'json',
+    ])
+    expect(JSON.parse(created.stdout).source).toMatchObject({ reference: 'docker.io/team/app:1.0' })
+  })
+
+  test('is removed', async () => {
     expect((await run(['registry', 'remove', 'lan'])).stderr).toContain('Registry lan')
     expect(await list()).toEqual([])
     const gone = await run(['registry', 'remove', 'lan'])

@@ -1,7 +1,7 @@
 import { ImgctlError } from '../../errors/error.ts'
 import { printRecords } from '../../terminal/records.ts'
 import { defineCommand } from '../command.ts'
-import { flag, required, text } from '../options/kinds.ts'
+import { required, text } from '../options/kinds.ts'
 import { format, quiet } from '../options/output.ts'
 import { password, passwordStdin, project, username } from '../options/registry.ts'
 import { readPassword } from '../shared/read-secret.ts'
@@ -23,7 +23,6 @@ encrypted and never shows it again. It is asked for unseen, or read with --passw
     password,
     passwordStdin,
     project,
-    default: flag('--default', "make it the organization's default registry"),
     format: format(),
     quiet,
   },
@@ -49,7 +48,6 @@ encrypted and never shows it again. It is asked for unseen, or read with --passw
         username,
         password,
         ...(options.project === undefined ? {} : { project: options.project }),
-        ...(options.default ? { isDefault: true } : {}),
       },
       signal,
     )

@@ -13,11 +13,6 @@ export function registryView(now: number): RecordView<DockerRegistry> {
       { header: 'TLS', value: ({ secure }) => secure, human: ({ secure }) => (secure ? 'Yes' : 'No') },
       { header: 'Username', value: ({ username }) => username },
       {
-        header: 'Default',
-        value: ({ isDefault }) => isDefault,
-        human: (each) => (each.isDefault ? '*' : ''),
-      },
-      {
         header: 'Updated',
         value: ({ updatedAt }) => updatedAt,
         human: ({ updatedAt }) => humanAge(updatedAt, now),

@@ -89,7 +89,8 @@ export function dockerRegistryRoutes(ctx: ServerContext): FastifyPluginAsyncType
       {
         config: WRITE,
         schema: {
-          summary: "Make it the organization's default",
+          summary:
+            'Mark it as the default, for clients that look at the mark; the server goes by the host alone',
           params: ById,
           response: { 200: DockerRegistry },
         },
