@@ -16,7 +16,10 @@ export const ServerConfig = Type.Object({
     imagesPerOrganization: Type.Integer(),
     manifestBytes: Type.Integer(),
     storagePerOrganization: Type.Optional(
-      Type.Integer({ description: 'bytes, each blob counted once; absent: any' }),
+      Type.Integer({
+        description:
+          'bytes, each blob counted once, for an organization without a quota of its own; absent: any',
+      }),
     ),
   }),
   compression: Type.Array(Type.Enum(['gzip', 'zstd', 'none'])),

@@ -11,8 +11,8 @@ const DEFAULT_LIMIT = 50
 const SHORT_ID_LENGTH = 8
 
 export default defineCommand({
-  description: `Lists who changed what in the organization, newest first: images, API keys, registries, pushes and deletions.
-Needs the permission admin. The request id is the one in the server's log.`,
+  description: `Lists who changed what in the organization, newest first: images, API keys, registries, pushes and deletions,
+logins and wrong passwords, and what the operator did. Needs the permission admin. The request id is the one in the server's log.`,
   arguments: {},
   options: {
     limit: integer('-l, --limit <n>', `entries (default: ${DEFAULT_LIMIT})`, { min: 1, max: 100_000 }),

@@ -16,9 +16,18 @@ export class Browser {
   readonly #cookies = new Map<string, Cookie>()
   readonly #proxy: { readonly from: string; readonly to: string } | undefined
 
-  /** @param proxy reaches the server, whose public URL is `from`, at `to` */
-  constructor(proxy?: { readonly from: string; readonly to: string }) {
+  readonly #headers: Readonly<Record<string, string>>
+
+  /**
+   * @param proxy reaches the server, whose public URL is `from`, at `to`
+   * @param headers what it adds
+   */
+  constructor(
+    proxy?: { readonly from: string; readonly to: string },
+    headers: Readonly<Record<string, string>> = {},
+  ) {
     this.#proxy = proxy
+    this.#headers = headers
   }
 
   /** Follows redirects on the same origin; one that leads elsewhere is answered as it is. */
@@ -47,7 +56,7 @@ export class Browser {
     const response = await fetch(url.replace(from, to), {
       method,
       redirect: 'manual',
-      headers: { accept: 'text/html', cookie: this.#cookiesFor(url) },
+      headers: { accept: 'text/html', cookie: this.#cookiesFor(url), ...this.#headers },
       ...(body ? { body } : {}),
     })
     for (const cookie of response.headers.getSetCookie()) this.#keep(cookie)

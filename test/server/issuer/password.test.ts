@@ -99,6 +99,20 @@ it('makes who guesses wait, and tells how long', async () => {
   expect((await attempt(open, 'alice', PASSWORD)).text).toContain('Allow imgctl?')
 })
 
+it('counts for the client behind a proxy that is named, and not for what it wrote itself', async () => {
+  const open = await openIssuer({ trustedProxies: ['10.0.0.0/8'] })
+  await open.addUser('alice')
+  const { db, now } = open.server.context
+  const guesser = { bucket: 'address:198.51.100.7', failures: 30, since: now() }
+  await db.insertInto('login_failures').values(guesser).execute()
+  const from = (forwarded: string) => new Browser(undefined, { 'x-forwarded-for': forwarded })
+  const status = async (forwarded: string) => (await attempt(open, 'alice', WRONG, from(forwarded))).status
+  expect(await status('198.51.100.7, 10.0.0.1')).toBe(429)
+  expect(await status('9.9.9.9, 198.51.100.7, 10.1.0.1, 10.0.0.1')).toBe(429)
+  expect(await status('198.51.100.7, 198.51.100.8, 10.0.0.1')).toBe(401)
+  await expect.poll(() => failures(open)).toMatchObject([{ address: '198.51.100.8' }])
+})
+
 it('counts many attempts at once', async () => {
   const open = await openIssuer()
   await open.addUser('alice')
