@@ -11,8 +11,12 @@ const PUSH: Errand = {
       pattern: /does not exist locally|tag does not exist|image not known|no such image/i,
       code: 'IMAGE_NOT_FOUND',
     },
-    // nginx and other proxies before a registry; our own transport sends small chunks.
-    { pattern: /413 \(?Request Entity Too Large/i, code: 'REGISTRY_ERROR', hint: OTHER_TRANSPORT },
+    // nginx and other proxies before a registry, whose page is no JSON; our own transport sends small chunks.
+    {
+      pattern: /413 \(?Request Entity Too Large|HTTP 413 response/i,
+      code: 'TOO_LARGE',
+      hint: OTHER_TRANSPORT,
+    },
   ],
   hints: () => ({ REGISTRY_UNREACHABLE: OTHER_TRANSPORT }),
 }

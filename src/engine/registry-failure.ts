@@ -42,7 +42,11 @@ const RULES: readonly Rule[] = [
     hint: "add the registry to the engine's insecure-registries",
   },
   // Go crypto/x509 and crypto/tls: the engine does not trust the registry.
-  { pattern: /x509: |tls: /, code: 'REGISTRY_UNREACHABLE' },
+  {
+    pattern: /x509: |tls: /,
+    code: 'REGISTRY_UNREACHABLE',
+    hint: 'give the engine the certificate, too: --ca-file and --insecure do not reach it',
+  },
   // Go net: dial errors, lookups, time limits, proxies.
   {
     pattern:
@@ -52,7 +56,7 @@ const RULES: readonly Rule[] = [
   // Go net and io: the connection broke on the way. The engine skips what arrived when it is asked again.
   {
     pattern:
-      /connection reset by peer|broken pipe|i\/o timeout|TLS handshake timeout|context deadline exceeded|Client\.Timeout|EOF$/,
+      /connection reset by peer|use of closed network connection|broken pipe|i\/o timeout|TLS handshake timeout|context deadline exceeded|Client\.Timeout|EOF$/,
     code: 'REGISTRY_UNREACHABLE',
     retryable: true,
   },

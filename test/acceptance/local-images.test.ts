@@ -271,6 +271,16 @@ for (const engine of ENGINES) {
         expect((await run('inspect', target, '--format', '{{.Id}}')).stdout.trim()).toBe(other)
         await run('rm', '--local', target)
       })
+
+      test('refuses to let the engine push a name that is another image there', async () => {
+        await image('to:1')
+        const target = `${open().host}/${RUN}/to-taken:1`
+        await run('tag', await image('else:1'), target)
+        const refused = await run('push', `${RUN}/to:1`, '--to', target, '--via', 'engine')
+        expect(refused).toMatchObject({ code: 7, stdout: '' })
+        expect(refused.stderr).toContain('another image in the engine')
+        await run('rm', '--local', target)
+      })
     })
   })
 }

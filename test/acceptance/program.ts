@@ -61,6 +61,12 @@ export function jsonError({ stderr }: Result): { code: string; message: string; 
   return JSON.parse(line).error
 }
 
+/** What a run with `--progress json` said besides its progress. */
+export function notes({ stderr }: Result): string[] {
+  const lines = stderr.split('\n').filter((line) => line.startsWith('{"event":"message"'))
+  return lines.map((line) => JSON.parse(line).text)
+}
+
 export interface TestServer {
   readonly url: string
   /** `127.0.0.1:PORT` */

@@ -14,6 +14,7 @@ import type { Server } from '../../ports/server.ts'
 import type { UploadJournal } from '../../ports/upload-journal.ts'
 import { waitForImage } from '../wait-image.ts'
 import { type BuildChoice, builtSource } from './built-source.ts'
+import { engineFirst } from './engine-first.ts'
 import type { PushEvent } from './events.ts'
 import { assertCompression, type BlobCompression } from './layer-encoder.ts'
 import { mountLayers } from './mount.ts'
@@ -238,22 +239,11 @@ function transferJob(
   return { source, plan, repository, cache, journal, concurrency, compression, onEvent, signal }
 }
 
-/**
- * What the engine cannot do is done here: it may be unable to reach the registry (a VM, a proxy, a certificate it does
- * not trust), or to push an image that has no tag.
- */
 async function transfer(job: TransferJob, { ports, request }: PushRun): Promise<Transferred> {
-  if (job.plan.transport === 'direct' || job.plan.manifest) return transferDirect(job)
-  try {
-    return await transferByEngine(job, await ports.engine())
-  } catch (error) {
-    if (!isCode(error, 'REGISTRY_UNREACHABLE', 'UNSUPPORTED') || request.via === 'engine') throw error
-    job.onEvent({
-      type: 'note',
-      message: `the engine cannot push it, sending it from here (${error.message})`,
-    })
-    return transferDirect(job)
-  }
+  const fromHere = () => transferDirect(job)
+  if (job.plan.transport === 'direct' || job.plan.manifest) return fromHere()
+  const byEngine = async () => transferByEngine(job, await ports.engine())
+  return request.via === 'engine' ? byEngine() : engineFirst(job, byEngine, fromHere)
 }
 
 async function register(run: PushRun, name: ImageName, { digest }: Descriptor): Promise<Image> {

@@ -7,6 +7,7 @@ import type { Repository } from '../../ports/registry.ts'
 import type { RegistryCredentialsSource } from '../../ports/registry-credentials.ts'
 import { inspectFor } from '../engine-platform.ts'
 import { type BuildChoice, builtSource } from './built-source.ts'
+import { engineFirst } from './engine-first.ts'
 import type { PushEvent } from './events.ts'
 import { assertCompression, type BlobCompression } from './layer-encoder.ts'
 import { mountLayers } from './mount.ts'
@@ -217,16 +218,25 @@ async function transfer(
   { via, platform }: RegistryPushRequest,
   openEngine: () => Promise<Engine>,
 ): Promise<Descriptor> {
-  if (job.plan.transport === 'engine' && !job.plan.manifest) {
-    const engine = await openEngine()
-    const target = formatReference(reference)
-    if (via === 'engine' || (await canPushTag(engine, job.source, target, job.signal))) {
-      return pushTagByEngine(job, engine, target, platform && job.source.enginePlatform)
-    }
+  const fromHere = async () => tagManifest(job, (await transferDirect(job)).descriptor, reference.tag)
+  if (job.plan.transport !== 'engine' || job.plan.manifest) return fromHere()
+  const engine = await openEngine()
+  const target = formatReference(reference)
+  const byEngine = () => pushTagByEngine(job, engine, target, platform && job.source.enginePlatform)
+  if (!(await canPushTag(engine, job.source, target, job.signal))) {
+    if (via === 'engine') throw otherImage(target)
     job.onEvent({ type: 'note', message: `${target} is another image in the engine, sending it from here` })
+    return fromHere()
   }
-  const { descriptor } = await transferDirect(job)
-  return tagManifest(job, descriptor, reference.tag)
+  // Only the engine brings all platforms of an index.
+  const isOnlyEngines = via === 'engine' || (!platform && job.source.variants.length > 0)
+  return isOnlyEngines ? byEngine() : engineFirst(job, byEngine, fromHere)
+}
+
+function otherImage(target: string): ImgctlError {
+  return new ImgctlError('CONFLICT', `${target} is another image in the engine, and it would push that one`, {
+    hint: 'push past the engine (--via direct), or give the image that name first: imgctl image tag',
+  })
 }
 
 async function tagManifest(

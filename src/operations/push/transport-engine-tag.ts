@@ -3,6 +3,7 @@ import type { Descriptor } from '../../oci/manifest.ts'
 import type { Platform } from '../../oci/platform.ts'
 import type { EngineImages } from '../../ports/engine.ts'
 import type { EnginePush } from '../../ports/engine-push.ts'
+import { pushAgain } from './engine-first.ts'
 import type { ImageSource } from './source.ts'
 import type { TransferJob } from './transfer.ts'
 import { layerEvent, pushedDescriptor } from './transport-engine.ts'
@@ -34,7 +35,8 @@ export async function pushTagByEngine(
   onEvent({ type: 'phase', phase: 'push' })
   try {
     if (!hadIt) await engine.tagImage(nameInEngine(source), target, signal)
-    const { digest } = await engine.pushImage(target, credentials && { ...credentials, registry: host }, {
+    const auth = credentials && { ...credentials, registry: host }
+    const { digest } = await pushAgain(engine, job, target, auth, {
       secure,
       ...(platform ? { platform } : {}),
       onProgress: (progress) => onEvent(layerEvent(progress)),

@@ -3,6 +3,7 @@ import type { Digest } from '../../oci/digest.ts'
 import { type Descriptor, parseManifest, pickPlatform } from '../../oci/manifest.ts'
 import type { EngineLayerProgress, EnginePush } from '../../ports/engine-push.ts'
 import type { ManifestContent, Repository } from '../../ports/registry.ts'
+import { pushAgain } from './engine-first.ts'
 import type { LayerStatus, PushEvent } from './events.ts'
 import { newStagingTag, sweepStagingTags } from './staging-tag.ts'
 import type { TransferJob, Transferred } from './transfer.ts'
@@ -31,7 +32,7 @@ export async function transferByEngine(job: TransferJob, engine: EnginePush): Pr
   try {
     await engine.tagImage(source.engineReference ?? source.title, target, signal)
     const auth = credentials && { ...credentials, registry: host }
-    const { digest } = await engine.pushImage(target, auth, {
+    const { digest } = await pushAgain(engine, job, target, auth, {
       secure,
       ...(source.enginePlatform ? { platform: source.enginePlatform } : {}),
       onProgress: (progress) => onEvent(layerEvent(progress)),
