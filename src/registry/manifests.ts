@@ -6,9 +6,10 @@ import { ACCEPT_MANIFESTS } from '../oci/media-types.ts'
 import { TAG } from '../oci/reference.ts'
 import type { ManifestContent, ManifestReader, ManifestWriter } from '../ports/registry.ts'
 import type { Connection } from './connection.ts'
-import { answerError, isHtml, protocolError } from './errors.ts'
+import { answerError, isHtml, protocolError, type RegistryError } from './errors.ts'
 import { type HttpAnswer, readBody } from './http.ts'
 import { memoryBody } from './request-body.ts'
+import { asRetryable } from './upload-failures.ts'
 
 /** https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests and below */
 export class Manifests implements ManifestReader, ManifestWriter {
@@ -55,7 +56,7 @@ export class Manifests implements ManifestReader, ManifestWriter {
       signal,
     } as const
     const stated = await this.#connection.retried(put, async (answer) => {
-      if (answer.status !== 201 && answer.status !== 200) throw await answerError(answer)
+      if (answer.status !== 201 && answer.status !== 200) throw refusedManifest(await answerError(answer))
       await answer.discard()
       return statedDigest(answer)
     })
@@ -113,6 +114,14 @@ async function content(answer: HttpAnswer, reference: string): Promise<ManifestC
   const mediaType = (answer.header('content-type') ?? '').replace(/;.*$/s, '').trim()
   const digest = isDigest(reference) ? reference : (stated ?? digestBytes(bytes))
   return { digest, mediaType, bytes }
+}
+
+/**
+ * The digest is that of the bytes. CNCF distribution says otherwise while another push of the same image is writing its
+ * links, which it does not do in one step.
+ */
+function refusedManifest(error: RegistryError): ImgctlError {
+  return error.specCode === 'DIGEST_INVALID' ? asRetryable(error) : error
 }
 
 /** Registries before the OCI specification answer 400 or 405 to the deletion of a tag. */

@@ -145,3 +145,16 @@ test.each(['../../other/manifests/1', 'a b', '', 'sha256:abc'])('%j is no refere
   expect(await rejection(repository.readManifest(reference))).toMatchObject({ code: 'NAME_INVALID' })
   expect(registry.seen).toEqual([])
 })
+
+test('a digest that is called wrong, and is right, is sent again; and is the error when that stays so', async () => {
+  const { registry, repository, retried } = await setup()
+  const wrong = { answer: 400, body: '{"errors":[{"code":"DIGEST_INVALID"}]}' }
+  const isPut = ({ method }: { method: string }) => method === 'PUT'
+  registry.fault = times(2, (request) => (isPut(request) ? wrong : undefined))
+  expect(await repository.writeManifest('1.0', OCI_MANIFEST, bytes)).toBe(digest)
+  expect([registry.count('PUT'), retried.length]).toEqual([3, 2])
+  registry.fault = (request) => (isPut(request) ? wrong : undefined)
+  const writing = repository.writeManifest('1.0', OCI_MANIFEST, bytes)
+  expect(await rejection(writing)).toMatchObject({ code: 'DIGEST_MISMATCH' })
+  expect(registry.count('PUT')).toBe(3 + 5)
+})
