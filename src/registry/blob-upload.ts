@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { ImgctlError } from '../errors/error.ts'
+import { ImgctlError, isCode } from '../errors/error.ts'
 import { backOff } from '../internal/retry.ts'
 import type { Descriptor } from '../oci/manifest.ts'
 import type { WriteOptions } from '../ports/registry.ts'
@@ -227,7 +227,8 @@ export class BlobUpload {
   /** Whether a later run can go on with what the registry has: it was noted, and this failure may pass. */
   #isWorthKeeping(error: unknown): boolean {
     if (!this.#isNoted && !this.#isResumed) return false
-    if (this.#options.signal?.aborted) return true
+    const { signal } = this.#options
+    if (signal?.aborted) return maySendOn(signal.reason)
     return error instanceof ImgctlError && error.retryable && error.code !== 'UPLOAD_LOST'
   }
 
@@ -241,4 +242,10 @@ export class BlobUpload {
       return answer.status === 200 && Number(answer.header('content-length')) === size
     })
   }
+}
+
+/** Whether what stopped an upload from outside lets a later run go on: the user, or another layer's failure that may pass. */
+function maySendOn(reason: unknown): boolean {
+  if (!(reason instanceof ImgctlError)) return true
+  return reason.retryable || isCode(reason, 'INTERRUPTED', 'TERMINATED', 'OUTPUT_CLOSED')
 }

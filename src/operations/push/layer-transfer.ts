@@ -83,6 +83,7 @@ export class LayerTransfer {
     known: PlannedLayer | undefined,
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
+    if (this.#job.distrusts) return false
     if (known) return known.exists
     return (await this.#job.repository.blobSize(digest, signal)) !== undefined
   }

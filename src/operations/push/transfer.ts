@@ -23,6 +23,8 @@ export interface TransferJob {
   readonly compression: BlobCompression
   readonly onEvent: (event: PushEvent) => void
   readonly signal: AbortSignal | undefined
+  /** The registry said of a blob that it has it, and had not: everything is sent, and it is not asked again. */
+  readonly distrusts?: boolean
 }
 
 export interface Transferred {

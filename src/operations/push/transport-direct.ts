@@ -43,7 +43,7 @@ export async function transferDirect(job: TransferJob): Promise<Transferred> {
       message: `registry ${host} lacks a layer that it said it has, sending all of them`,
     })
     const layers = plan.layers.map((layer) => ({ ...layer, exists: false, mountFrom: [] }))
-    const distrusting = { ...job, plan: { ...plan, layers, config: undefined } }
+    const distrusting = { ...job, plan: { ...plan, layers, config: undefined }, distrusts: true }
     return transferLayers(distrusting, new LayerTransfer(distrusting))
   }
 }
@@ -152,9 +152,9 @@ function reportReuse({ layers }: Pick<PushPlan, 'layers'>, onEvent: TransferJob[
 async function uploadConfig(
   config: Descriptor,
   bytes: Uint8Array,
-  { repository, signal }: TransferJob,
+  { repository, signal, distrusts }: TransferJob,
 ): Promise<void> {
-  if ((await repository.blobSize(config.digest, signal)) !== undefined) return
+  if (!distrusts && (await repository.blobSize(config.digest, signal)) !== undefined) return
   const open = (offset: number) => Readable.from([Buffer.from(bytes.subarray(offset))], { objectMode: false })
   await repository.writeBlob(config, open, signal ? { signal } : {})
 }
