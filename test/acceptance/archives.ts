@@ -41,6 +41,28 @@ export async function savedImage(recipe: Recipe = {}): Promise<Entries> {
   }
 }
 
+/** An image with one layer of random bytes for each size, which do not compress. */
+export async function layeredImage(
+  tag: string,
+  sizes: readonly number[],
+): Promise<{ readonly entries: Entries; readonly diffIDs: readonly string[] }> {
+  const layers = await Promise.all(sizes.map((bytes, i) => tarOf({ [`f${i}`]: randomBytes(bytes) })))
+  const diffIDs = layers.map((layer) => `sha256:${sha256(layer)}`)
+  const config = JSON.stringify({
+    os: 'linux',
+    architecture: 'amd64',
+    config: { Cmd: ['/f0'] },
+    rootfs: { type: 'layers', diff_ids: diffIDs },
+  })
+  const names = layers.map((_, i) => `${i}/layer.tar`)
+  const entries = {
+    ...Object.fromEntries(layers.map((layer, i) => [names[i]!, layer])),
+    'config.json': config,
+    'manifest.json': JSON.stringify([{ Config: 'config.json', RepoTags: [tag], Layers: names }]),
+  }
+  return { entries, diffIDs }
+}
+
 /** Two images in one archive. */
 export async function savedPair(one: Recipe, other: Recipe): Promise<Entries> {
   const [a, b] = [await savedImage(one), await savedImage(other)]

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type FaultyRegistry, startFaultyRegistry } from '../registry/faulty-registry.ts'
 import { type FaultProxy, faultProxy, UPLOADS } from '../support/fault-proxy.ts'
 import { claimsBlobs } from '../support/faults.ts'
-import { savedImage, writeArchive } from './archives.ts'
+import { layeredImage, savedImage, writeArchive } from './archives.ts'
 import { imgctl, jsonError, serve, startImgctl, type TestServer } from './program.ts'
 
 const MIB = 1024 * 1024
@@ -117,26 +117,8 @@ test('a mount that is refused is an upload', async () => {
 })
 
 test('the smaller layers go first, and no more at once than was asked for', async () => {
-  const { tarOf } = await import('./archives.ts')
-  const { createHash, randomBytes } = await import('node:crypto')
-  const sizes = [3, 1, 2]
-  const layers = await Promise.all(sizes.map((mib) => tarOf({ [`f${mib}`]: randomBytes(mib * MIB) })))
-  const diffIDs = layers.map((layer) => `sha256:${createHash('sha256').update(layer).digest('hex')}`)
-  const config = JSON.stringify({
-    os: 'linux',
-    architecture: 'amd64',
-    config: { Cmd: ['/f1'] },
-    rootfs: { type: 'layers', diff_ids: diffIDs },
-  })
-  const entries = Object.fromEntries(layers.map((layer, i) => [`${i}/layer.tar`, layer]))
-  const manifest = [
-    { Config: 'c.json', RepoTags: ['three:1.0'], Layers: layers.map((_, i) => `${i}/layer.tar`) },
-  ]
-  const path = await writeArchive(join(folder, 'three.tar'), {
-    ...entries,
-    'c.json': config,
-    'manifest.json': JSON.stringify(manifest),
-  })
+  const { entries } = await layeredImage('three:1.0', [3 * MIB, MIB, 2 * MIB])
+  const path = await writeArchive(join(folder, 'three.tar'), entries)
   expect(await pushTo(path, 'team/three:1.0', '--concurrency', '1')).toMatchObject({ code: 0 })
   const sent = registry.seen.filter(({ method, bytes }) => method === 'PATCH' && bytes > MIB / 2)
   expect(sent.map(({ bytes }) => Math.floor(bytes / MIB))).toEqual([1, 2, 3])

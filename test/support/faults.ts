@@ -109,55 +109,66 @@ export function claimsBlobs(sizes: ReadonlyMap<string, number>): FaultFor {
   }
 }
 
-/** Of a registry's tokens: how many were given, and those that came after their end. */
+/** Tokens of a registry that end early. */
 export interface TokenGate {
   readonly faultFor: FaultFor
+  /** How many were given. */
   readonly given: () => number
+  /** Requests whose token had ended. */
   readonly refused: () => number
 }
 
+/** When tokens end: after a time, and all that were given until then once so many bytes of blobs came. */
+export interface TokenLife {
+  readonly seconds?: number
+  readonly uploaded?: number
+}
+
+/** A token that has ended is noticed when so much of the body was read. */
+const READ_OF_REFUSED = 1024 * 1024
+
 /**
- * Tokens that live shortly. In front of a registry that asks for none they are given here; those of a registry that
- * gives its own (at a path that ends in `/token`) are told to end so soon, and do.
+ * Tokens that end early. In front of a registry that asks for none they are given here; those of a registry that gives
+ * its own are told to end so soon, and do.
  */
-export function shortTokens(lifeSeconds: number, given: { readonly byRegistry: boolean }): TokenGate {
+export function endsTokens(
+  { seconds = 3600, uploaded = Number.POSITIVE_INFINITY }: TokenLife,
+  registry: { readonly givesTokens: boolean },
+): TokenGate {
   const endsAt = new Map<string, number>()
+  const uploads: Exchange[] = []
+  let isRevoked = false
   let refused = 0
+  const path = registry.givesTokens ? '/api/registry/token' : '/token'
   const keep = (token: string): string => {
-    endsAt.set(token, Date.now() + lifeSeconds * 1000)
+    endsAt.set(token, Date.now() + seconds * 1000)
     return token
   }
-  const challengeFor = ({ headers }: Exchange) => {
-    const path = given.byRegistry ? '/api/registry/token' : '/token'
-    const realm = `realm="http://${headers.host}${path}"`
-    return { 'www-authenticate': `Bearer ${realm},service="${given.byRegistry ? headers.host : 'test'}"` }
+  const made = () => JSON.stringify({ token: keep(randomUUID()), expires_in: seconds })
+  const shortened = (text: string) => {
+    const answer = JSON.parse(text)
+    return JSON.stringify({ ...answer, token: keep(answer.token), expires_in: seconds })
   }
-  const onToken = (): Fault => {
-    if (!given.byRegistry) {
-      const body = JSON.stringify({ token: keep(randomUUID()), expires_in: lifeSeconds })
-      return { answer: { status: 200, headers: { 'content-type': 'application/json' }, body } }
+  const revokeWhenDue = (exchange: Exchange) => {
+    if (UPLOADS.test(exchange.path)) uploads.push(exchange)
+    if (isRevoked || uploads.reduce((sum, { sent }) => sum + sent, 0) < uploaded) return
+    isRevoked = true
+    for (const token of endsAt.keys()) endsAt.set(token, 0)
+  }
+  const faultFor: FaultFor = (exchange) => {
+    revokeWhenDue(exchange)
+    if (exchange.path.startsWith(path)) {
+      return registry.givesTokens ? { body: shortened } : { answer: { status: 200, body: made() } }
     }
-    const shorten = (text: string) => {
-      const answer = JSON.parse(text)
-      return JSON.stringify({ ...answer, token: keep(answer.token), expires_in: lifeSeconds })
-    }
-    return { body: shorten }
+    const token = /^Bearer (.*)$/.exec(exchange.headers.authorization ?? '')?.[1]
+    const isAsked = exchange.path.startsWith('/v2/') && (token !== undefined || !registry.givesTokens)
+    if (!isAsked || Date.now() < (endsAt.get(token ?? '') ?? 0)) return undefined
+    if (token !== undefined) refused++
+    const challenge = `Bearer realm="http://${exchange.headers.host}${path}",service="test"`
+    const { answer } = refusal(401, 'UNAUTHORIZED', { 'www-authenticate': challenge })
+    return { answer: { ...answer!, after: READ_OF_REFUSED } }
   }
-  return {
-    given: () => endsAt.size,
-    refused: () => refused,
-    faultFor: (exchange) => {
-      const { path, headers } = exchange
-      if (/\/token(?:\?|$)/.test(path)) return onToken()
-      if (!path.startsWith('/v2/')) return undefined
-      const token = /^Bearer (.*)$/.exec(headers.authorization ?? '')?.[1]
-      const end = token === undefined ? undefined : endsAt.get(token)
-      if (end !== undefined && Date.now() < end) return undefined
-      if (token === undefined && given.byRegistry) return undefined
-      if (token !== undefined) refused++
-      return refusal(401, 'UNAUTHORIZED', challengeFor(exchange))
-    },
-  }
+  return { faultFor, given: () => endsAt.size, refused: () => refused }
 }
 
 /** An engine that dies when its exports have given so many bytes: from then on it takes no connection. */
