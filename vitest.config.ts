@@ -1,6 +1,12 @@
 import { defineConfig } from 'vitest/config'
 
-const COMMON = { pool: 'forks', testTimeout: 60_000, hookTimeout: 120_000 } as const
+const COMMON = {
+  pool: 'forks',
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+  // What is waited for comes; the second that is the default says only how busy the machine is.
+  expect: { poll: { timeout: 30_000 } },
+} as const
 /** All files share three engines, and may meet there: one more try. `--retry=0` shows which do. */
 const SHARED = { ...COMMON, retry: 1 } as const
 
