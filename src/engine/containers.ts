@@ -2,6 +2,7 @@ import { makeVisible } from '../internal/control-characters.ts'
 import type { EngineContainer } from '../ports/engine-catalog.ts'
 import type { EngineConnection } from './connection.ts'
 import { readDigest } from './images.ts'
+import { readInventory } from './inventory.ts'
 import { asFields, type Fields, stringAt, stringsAt } from './json-fields.ts'
 
 /** As EngineContainers.containers. */
@@ -9,12 +10,8 @@ export async function listContainers(
   engine: EngineConnection,
   signal?: AbortSignal,
 ): Promise<EngineContainer[]> {
-  const containers = await engine.json({
-    method: 'GET',
-    path: '/containers/json',
-    query: { all: '1' },
-    signal,
-  })
+  const call = { path: '/containers/json', query: { all: '1' }, signal }
+  const containers = await readInventory(engine, call, 'list its containers')
   return Array.isArray(containers) ? containers.map((container) => readContainer(asFields(container))) : []
 }
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { events, json, type ScriptedEngine, scriptedEngine } from '../engine/scripted-engine.ts'
-import { callEngine } from '../services/engine.ts'
+import { callEngine, engineList } from '../services/engine.ts'
 import { ENGINES } from '../services/engines.ts'
 import type { EngineName } from '../services/fixtures.ts'
 import { REGISTRY_USER } from '../services/registry.ts'
@@ -502,7 +502,7 @@ async function createContainer(engine: EngineName, image: string): Promise<strin
 
 /** Every name of this run in the engine. */
 async function names(engine: EngineName): Promise<string[]> {
-  const images: { RepoTags: string[] | null }[] = JSON.parse(await call(engine, 'GET', '/images/json'))
+  const images = await engineList(service(engine).socketPath, '/images/json')
   return images
     .flatMap(({ RepoTags }) => RepoTags ?? [])
     .filter((name) => name.includes(RUN))

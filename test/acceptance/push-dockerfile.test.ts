@@ -2,7 +2,7 @@ import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { callEngine } from '../services/engine.ts'
+import { callEngine, engineList } from '../services/engine.ts'
 import { ENGINE, ENGINES, testExcept } from '../services/engines.ts'
 import type { EngineName } from '../services/fixtures.ts'
 import { save } from '../services/fixtures.ts'
@@ -294,10 +294,8 @@ async function context(dockerfile: string): Promise<string> {
 
 /** The tags in the engine that a build or push of this file could leave; other test files use the engine too. */
 async function images(engine: EngineName): Promise<string[]> {
-  const { body } = await callEngine(service(engine).socketPath, '/images/json')
-  const all = (JSON.parse(body.toString()) as { RepoTags: string[] | null }[]).flatMap(
-    ({ RepoTags }) => RepoTags ?? [],
-  )
+  const listed = await engineList(service(engine).socketPath, '/images/json')
+  const all = listed.flatMap(({ RepoTags }) => RepoTags ?? [])
   const given = /^(?:localhost\/|docker\.io\/library\/)?(?:imgctl-own-\w+|failing|arm|bad|typo|slow):/
   const isStaged = (tag: string) => started.some((pid) => /_imgctl-\w+-(\d+)-/.exec(tag)?.[1] === String(pid))
   return all.filter((tag) => given.test(tag) || isStaged(tag) || tag.startsWith(`${server.host}/`)).sort()

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { buildImage } from '../services/build-image.ts'
-import { callEngine } from '../services/engine.ts'
+import { callEngine, engineList } from '../services/engine.ts'
 import { fixtureImages, IMAGES } from '../services/fixtures.ts'
 import { describeWith, service } from '../services/use.ts'
 import { EXPORTS, type FaultProxy, faultProxy, UPLOADS } from '../support/fault-proxy.ts'
@@ -52,8 +52,7 @@ describeWith(['dockerClassic'], 'what a push reads of an engine', () => {
     imgctl(['image', 'push', image, '--name', name, '--progress', 'json', ...args], { env: environment() })
   const forget = () => rm(join(server.folder, 'cache'), { recursive: true, force: true })
   const tags = async (): Promise<string[]> => {
-    const { body } = await callEngine(service('dockerClassic').socketPath, '/images/json')
-    const images = JSON.parse(body.toString()) as { RepoTags: string[] | null }[]
+    const images = await engineList(service('dockerClassic').socketPath, '/images/json')
     const all = images.flatMap(({ RepoTags }) => RepoTags ?? [])
     return all.filter((tag) => tag.startsWith(proxy.host) || tag === image).sort()
   }

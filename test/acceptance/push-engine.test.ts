@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { buildImage } from '../services/build-image.ts'
-import { callEngine } from '../services/engine.ts'
+import { callEngine, engineList } from '../services/engine.ts'
 import { ENGINE, ENGINES } from '../services/engines.ts'
 import { type EngineName, fixtureImages, IMAGES } from '../services/fixtures.ts'
 import { describeWith, service } from '../services/use.ts'
@@ -152,10 +152,7 @@ function startPush(engine: EngineName, ...args: string[]) {
 
 /** Every tag and digest by which the engine knows an image of ours: other test files use the engine too. */
 async function references(engine: EngineName): Promise<string[]> {
-  const images = (await engineJson(engine, '/images/json')) as Record<
-    'RepoTags' | 'RepoDigests',
-    string[] | null
-  >[]
+  const images = await engineList(service(engine).socketPath, '/images/json')
   const all = images.flatMap(({ RepoTags, RepoDigests }) => [...(RepoTags ?? []), ...(RepoDigests ?? [])])
   const isOurs = (name: string) =>
     name.startsWith(`${server.host}/`) || Object.values(IMAGES).some((image) => name.endsWith(image))

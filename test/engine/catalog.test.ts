@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { ImgctlError } from '../../src/errors/error.ts'
+import type { Engine } from '../../src/ports/engine.ts'
 import { json, scriptedEngine } from './scripted-engine.ts'
 
 const ID = `sha256:${'a'.repeat(64)}`
@@ -142,18 +143,20 @@ test('the bytes of all images: as Docker sums them, or each of them once', async
   expect(await podman.engine.imageBytes()).toBe(7)
 })
 
-test.each([
-  ['once', 1, 7, 2],
-  ['again and again', 9, 'ENGINE_ERROR', 5],
-] as const)('an image that goes while the engine measures, %s', async (_how, failures, outcome, asked) => {
-  const failed = json({ message: 'NotFound: snapshot sha256:00 does not exist: not found' }, 404)
-  let left: number = failures
-  const { engine, requests } = await scriptedEngine({
-    answers: {
-      'GET /system/df': (...call) => (left-- > 0 ? failed : json({ LayersSize: 7 }))(...call),
-    },
+describe.each([
+  ['measured', 'GET /system/df', { LayersSize: 7 }, 7, (engine: Engine) => engine.imageBytes()],
+  ['listed with containers', 'GET /containers/json', [], [], (engine: Engine) => engine.containers()],
+] as const)('what goes while it is %s', (_what, path, answer, result, ask) => {
+  test.each([
+    ['once', 1, result, 2],
+    ['again and again', 9, 'ENGINE_ERROR', 5],
+  ] as const)('%s', async (_how, failures, outcome, asked) => {
+    const failed = json({ message: 'snapshot sha256:00 does not exist: not found' }, 404)
+    let left: number = failures
+    const { engine, requests } = await scriptedEngine({
+      answers: { [path]: (...call) => (left-- > 0 ? failed : json(answer))(...call) },
+    })
+    expect(await ask(engine).catch(({ code }: ImgctlError) => code)).toEqual(outcome)
+    expect(requests.filter((request) => request.includes(path.slice('GET '.length)))).toHaveLength(asked)
   })
-  const bytes = engine.imageBytes().catch(({ code }: ImgctlError) => code)
-  expect(await bytes).toBe(outcome)
-  expect(requests.filter((request) => request.includes('/system/df'))).toHaveLength(asked)
 })

@@ -44,6 +44,31 @@ export function callEngine(socketPath: string, path: string, call: EngineCall = 
   })
 }
 
+/**
+ * What the engine has of one kind, asked until it answers: a list fails as a whole in Podman when another test file removes
+ * an image meanwhile. The test's own time limit ends it otherwise.
+ *
+ * @param path `/images/json`, with or without a query
+ */
+export async function engineList(
+  socketPath: string,
+  path: '/images/json' | '/containers/json',
+  query = '',
+): Promise<Listed[]> {
+  for (;;) {
+    const { status, body } = await callEngine(socketPath, `${path}?${query}`)
+    if (status === 200) return JSON.parse(body.toString())
+    if (status !== 404 && status !== 500) throw new Error(`GET ${path} answered ${status}: ${body}`)
+  }
+}
+
+export interface Listed {
+  readonly Id: string
+  /** Of images. */
+  readonly RepoTags?: readonly string[] | null
+  readonly RepoDigests?: readonly string[] | null
+}
+
 export async function engineAnswers(socketPath: string): Promise<boolean> {
   try {
     return (await callEngine(socketPath, '/_ping')).status === 200

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream'
 import { createEngine } from '../../../src/engine/engine.ts'
 import type { BuildEvent, BuildRequest, EngineBuild } from '../../../src/ports/engine-build.ts'
 import { contextOf } from '../../services/build-image.ts'
-import { callEngine } from '../../services/engine.ts'
+import { engineList } from '../../services/engine.ts'
 import { memoryFiles } from './memory-files.ts'
 
 /** A Dockerfile whose steps can RUN something. */
@@ -59,8 +59,8 @@ export async function labelled(
 ): Promise<string[]> {
   const filters = encodeURIComponent(JSON.stringify({ label: [label] }))
   const all = what === 'containers' ? 'all=1&' : ''
-  const { body } = await callEngine(socketPath, `/${what}/json?${all}filters=${filters}`)
-  return (JSON.parse(body.toString()) as { Id: string }[]).map(({ Id }) => Id)
+  const listed = await engineList(socketPath, `/${what}/json`, `${all}filters=${filters}`)
+  return listed.map(({ Id }) => Id)
 }
 
 /** The processes that have a text among their arguments. */
