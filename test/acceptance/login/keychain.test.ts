@@ -53,7 +53,7 @@ describeWith(['keyring'], 'a real keyring', () => {
     expect(found).toContain('attribute.service = imgctl')
     expect(found).toContain(`attribute.username = local@${server.url}`)
     expect(filesWith(user, server.apiKey)).toEqual([])
-    const who = await user.run(['whoami', '--format', '{{.KeyOrigin}} {{.Method}}'], keyring.env)
+    const who = await user.run(['whoami', '--format', '{{.CredentialStore}} {{.Method}}'], keyring.env)
     expect(who.stdout).toBe('keychain api-key\n')
     const { stdout } = await user.run(['doctor', '--format', 'json'], keyring.env)
     expect(stdout).toContain('logins are kept in the keychain')
@@ -69,7 +69,7 @@ describeWith(['keyring'], 'a real keyring', () => {
     for (const { path } of user.files().filter(({ path }) => path.includes('/tokens/'))) {
       await rm(path)
     }
-    const who = await user.run(['whoami', '--format', '{{.KeyOrigin}} {{.Method}}'], keyring.env)
+    const who = await user.run(['whoami', '--format', '{{.CredentialStore}} {{.Method}}'], keyring.env)
     expect([who.stderr, who.stdout]).toEqual(['', 'keychain oauth\n'])
     const second = refreshToken(await keyring.search())
     expect([second === '', second === first]).toEqual([false, false])
@@ -198,7 +198,7 @@ test('no keychain at all: the file, said once, and not the kernel', async () => 
   expect(stderr.match(/warning: /g)).toHaveLength(1)
   const [file] = user.files().filter(({ path }) => path.endsWith('/credentials.json'))
   expect([file?.mode, file?.text.includes(server.apiKey)]).toEqual([0o600, true])
-  const who = await user.run(['whoami', '--format', '{{.KeyOrigin}}'], env)
+  const who = await user.run(['whoami', '--format', '{{.CredentialStore}}'], env)
   expect([who.stderr, who.stdout]).toEqual(['', 'file\n'])
 })
 

@@ -105,7 +105,7 @@ test('IMGCTL_API_KEY stores nothing, asks nothing, and goes first', async () => 
     IMGCTL_CREDENTIAL_STORE: 'keychain',
     DBUS_SESSION_BUS_ADDRESS: 'unix:path=/nonexistent',
   }
-  const { code, stdout } = await user.run(['whoami', '--format', '{{.KeyOrigin}}'], env)
+  const { code, stdout } = await user.run(['whoami', '--format', '{{.CredentialStore}}'], env)
   expect([code, stdout]).toEqual([0, 'environment\n'])
   expect(readdirSync(configFolder(user))).toEqual(['credentials.json'])
 })
