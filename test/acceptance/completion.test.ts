@@ -247,6 +247,9 @@ test('PowerShell is not at hand: its script is read as its language is written',
   const script = await readFile(shells.scripts.powershell, 'utf8')
   expect(script).toContain('Register-ArgumentCompleter -Native -CommandName imgctl -ScriptBlock {')
   expect(script).toContain("$values['image push/--via'] = 'words auto engine direct'")
+  // CompletionResult throws for an empty text or tooltip, and Windows PowerShell reads no UTF-8 from a pipe.
+  expect(script).not.toMatch(/@\((?:'', |'[^']+', ''\))/)
+  expect(script).toMatch(/^[\x00-\x7f]+$/)
   const { open, brackets, keys } = readPowerShell(script)
   expect(open).toEqual([])
   expect(brackets).toBeGreaterThan(1000)

@@ -67,7 +67,7 @@ function quote(text: string): string {
 }
 
 const MAIN = `    $words = @($commandAst.CommandElements | Select-Object -Skip 1 |
-        Where-Object { $_.Extent.EndOffset -lt $cursorPosition -or $wordToComplete -eq '' } |
+        Where-Object { $_.Extent.EndOffset -lt $cursorPosition } |
         ForEach-Object { $_.Extent.Text })
     $at = ''
     $position = 0
@@ -106,10 +106,10 @@ const MAIN = `    $words = @($commandAst.CommandElements | Select-Object -Skip 1
     elseif ($kind -like 'name*') {
         # PowerShell before 7.3 drops empty arguments: the quotes keep the last one.
         $asked = if ($current -eq '' -and $PSVersionTable.PSVersion -lt '7.3') { $given[0..($given.Count - 2)] + '""' } else { $given }
-        $pairs = @(& imgctl __complete @asked 2>$null | ForEach-Object { , @($_, $_) })
+        $pairs = @(& imgctl __complete @asked 2>$null | Where-Object { $_ } | ForEach-Object { , @($_, $_) })
     }
     foreach ($pair in $pairs) {
-        if (-not $pair[0].StartsWith($current)) { continue }
+        if (-not $pair[0].StartsWith($current, [StringComparison]::Ordinal)) { continue }
         $type = if ($pair[0].StartsWith('-')) { 'ParameterName' } else { 'ParameterValue' }
         [System.Management.Automation.CompletionResult]::new($before + $pair[0], $pair[0], $type, $pair[1])
     }
