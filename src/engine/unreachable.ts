@@ -33,7 +33,7 @@ export function unreachableReason(error: unknown): string {
   return makeVisible(error instanceof Error ? error.message : String(error))
 }
 
-/** @returns ENGINE_UNREACHABLE with a line for each place that was tried */
+/** @returns ENGINE_UNREACHABLE with a line for each place where something is */
 export function noEngine(failed: readonly FailedPlace[]): ImgctlError {
   const [only] = failed
   const message =
@@ -41,9 +41,7 @@ export function noEngine(failed: readonly FailedPlace[]): ImgctlError {
       ? `no container engine at ${only.endpoint.host} (${only.origin}): ${unreachableReason(only.error)}`
       : 'no container engine answers on this machine'
   return new ImgctlError('ENGINE_UNREACHABLE', message, {
-    context: failed.map(
-      ({ origin, endpoint, error }) => `${endpoint.host} (${origin}): ${unreachableReason(error)}`,
-    ),
+    context: failed.length === 1 ? [] : placesOf(failed),
     hint: hintFor(failed),
     cause: only?.error,
   })
@@ -63,9 +61,22 @@ export function engineGone(endpoint: Endpoint, during: string, cause: unknown): 
   )
 }
 
+/** Places where nothing is are many, and tell nothing one by one. */
+function placesOf(failed: readonly FailedPlace[]): string[] {
+  const present = failed.filter(({ error }) => !hasSystemCode(error, 'ENOENT'))
+  const absent = failed.length - present.length
+  const lines = present.map(
+    ({ origin, endpoint, error }) => `${endpoint.host} (${origin}): ${unreachableReason(error)}`,
+  )
+  const more = lines.length > 0 ? 'more' : 'usual places'
+  return absent === 0 ? lines : [...lines, `no socket at ${absent} ${more}: imgctl doctor lists them`]
+}
+
 function hintFor(failed: readonly FailedPlace[]): string {
   if (failed.some(({ error }) => hasSystemCode(error, 'EACCES', 'EPERM'))) {
     return 'your user may not use the engine: sudo usermod -aG docker "$USER", then log in again'
   }
+  if (failed.length === 1)
+    return 'start it, or name another: --host, --context; imgctl doctor shows what is in force'
   return 'start Docker or Podman, or push an archive, which needs no engine: imgctl image push ./app.tar'
 }

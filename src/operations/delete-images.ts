@@ -104,8 +104,9 @@ async function findImages(
 }
 
 function notFound(missing: readonly string[], asked: number): ImgctlError {
+  const names = missing.map((name) => JSON.stringify(name)).join(', ')
   const nothing = asked > missing.length ? ' (nothing was deleted)' : ''
-  return new ImgctlError('IMAGE_NOT_FOUND', `no image is called ${missing.join(', ')}${nothing}`, {
-    hint: 'see what there is: imgctl image list',
+  return new ImgctlError('IMAGE_NOT_FOUND', `there is no image ${names}${nothing}`, {
+    hint: 'imgctl image list shows the names',
   })
 }

@@ -1,6 +1,7 @@
 import { makeVisible } from '../internal/control-characters.ts'
 import type { Style } from './color.ts'
 import type { Output } from './streams.ts'
+import { NARROWEST_TEXT, wrap } from './wrap.ts'
 
 export type Mark = 'ok' | 'warn' | 'fail' | 'skip'
 
@@ -15,6 +16,7 @@ export interface ChecklistItem {
 }
 
 const GAP = '  '
+const FIX = 'fix:'
 
 /** One item after the other: mark, title, text, and indented under the text all that belongs to it. */
 export function printChecklist(output: Output, items: readonly ChecklistItem[]): void {
@@ -22,13 +24,24 @@ export function printChecklist(output: Output, items: readonly ChecklistItem[]):
   const width = Math.max(...items.map(({ title }) => title.length))
   const indent = ' '.repeat('✓ '.length + width + GAP.length)
   for (const { mark, title, text, lines, fix } of items) {
+    const folded = (line: string) => foldUnder(line, indent.length, output)
+    const [first = '', ...rest] = folded(text)
+    const fixes = fix === undefined ? [] : folded(`${FIX} ${fix}`)
     const below = [
-      ...lines.map((line) => style.dim(makeVisible(line))),
-      ...(fix === undefined ? [] : [`${style.cyan('fix:')} ${makeVisible(fix)}`]),
+      ...rest,
+      ...lines.flatMap(folded).map(style.dim),
+      ...fixes.map((line) => line.replace(FIX, style.cyan(FIX))),
     ]
-    output.write(`${paintMark(mark, style)} ${title.padEnd(width)}${GAP}${makeVisible(text)}\n`)
+    output.write(`${paintMark(mark, style)} ${title.padEnd(width)}${GAP}${first}\n`)
     for (const line of below) output.write(`${indent}${line}\n`)
   }
+}
+
+/** On a terminal nothing runs out of its column: a text goes on under itself, unless there is no room for that. */
+function foldUnder(text: string, indent: number, { isTTY, columns }: Output): string[] {
+  const shown = makeVisible(text)
+  const room = columns - indent
+  return isTTY && room >= NARROWEST_TEXT ? wrap(shown, room) : [shown]
 }
 
 function paintMark(mark: Mark, style: Style): string {

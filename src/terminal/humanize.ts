@@ -29,9 +29,14 @@ const AGES = [
   ['minute', 60_000],
 ] as const
 
-/** `5 minutes ago`, `1 hour ago`, `< 1 minute ago`. A time in the future (another clock) counts as now. */
+/**
+ * `5 minutes ago`, `1 hour ago`, `< 1 minute ago`. A time in the future (another clock) counts as now.
+ * Engines give the year 1, Go's zero time, for an image that tells none: `-`.
+ */
 export function humanAge(time: string, now: number): string {
-  const age = now - Date.parse(time)
+  const at = Date.parse(time)
+  if (at < 0) return '-'
+  const age = now - at
   for (const [unit, length] of AGES) {
     const count = Math.floor(age / length)
     if (count >= 1) return `${count} ${unit}${count === 1 ? '' : 's'} ago`

@@ -75,12 +75,12 @@ function printTable<T>(output: Output, records: readonly T[], columns: readonly 
   }
 }
 
-/** A line for each field, never cut. */
+/** A line for each field, never cut; a single one needs no name. */
 function printFields<T>(output: Output, record: T, columns: readonly Column<T>[]): void {
   const width = Math.max(0, ...columns.map(({ header }) => header.length))
+  const nameOf = ({ header }: Column<T>) => `${output.style.bold(header.toUpperCase().padEnd(width))}   `
   for (const column of columns) {
-    const name = output.style.bold(column.header.toUpperCase().padEnd(width))
-    output.write(`${`${name}   ${shown(column, record)}`.trimEnd()}\n`)
+    output.write(`${`${columns.length > 1 ? nameOf(column) : ''}${shown(column, record)}`.trimEnd()}\n`)
   }
 }
 

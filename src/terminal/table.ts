@@ -1,3 +1,5 @@
+import { NARROWEST_TEXT, wrap } from './wrap.ts'
+
 export interface Header {
   readonly header: string
   readonly align: 'left' | 'right'
@@ -7,10 +9,10 @@ export interface Header {
 export type Row = readonly string[]
 
 const GAP = '   '
-/** A column is not made narrower than this; a line that is still too long wraps. */
-const NARROWEST = 12
-/** A text that goes on in the next line is readable in this width; narrower, the terminal breaks the lines. */
-const NARROWEST_TEXT = 40
+/** What columns are made narrower to, one after the other; a line that is then still too long wraps. */
+const NARROWEST = [12, 6] as const
+/** Where the terminal breaks the lines anyway. */
+const USUAL_TEXT = 40
 
 /**
  * Aligned lines, the header first, at most `width` wide: the widest columns are cut with `…`, or a column that wraps is
@@ -24,7 +26,8 @@ export function renderTable(headers: readonly Header[], rows: readonly Row[], wi
   if (wrapping < 0) shrink(widths, available)
   else {
     const others = widths.reduce((sum, each, column) => (column === wrapping ? sum : sum + each), 0)
-    widths[wrapping] = Math.min(widths[wrapping]!, Math.max(NARROWEST_TEXT, available - others))
+    const room = available - others
+    widths[wrapping] = Math.min(widths[wrapping]!, room < NARROWEST_TEXT ? USUAL_TEXT : room)
   }
   const line = (row: Row) =>
     row
@@ -39,30 +42,17 @@ export function renderTable(headers: readonly Header[], rows: readonly Row[], wi
   )
 }
 
-/** Lines of at most `width`, broken between words where that is possible. At least one. */
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = []
-  let rest = [...text]
-  while (rest.length > width) {
-    const space = rest.lastIndexOf(' ', width)
-    const end = space > 0 ? space : width
-    lines.push(rest.slice(0, end).join(''))
-    rest = rest.slice(space > 0 ? end + 1 : end)
-  }
-  return [...lines, rest.join('')]
-}
-
 function singleLine(row: Row): Row {
   return row.map((cell) => cell.replace(/[\t\r\n]+/g, ' '))
 }
 
 function shrink(widths: number[], available: number): void {
   let excess = widths.reduce((sum, width) => sum + width, 0) - available
-  while (excess > 0) {
-    const widest = widths.indexOf(Math.max(...widths))
-    if (widths[widest]! <= NARROWEST) return
-    widths[widest]! -= 1
-    excess -= 1
+  for (const narrowest of NARROWEST) {
+    while (excess > 0 && Math.max(...widths) > narrowest) {
+      widths[widths.indexOf(Math.max(...widths))]! -= 1
+      excess -= 1
+    }
   }
 }
 

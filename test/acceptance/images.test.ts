@@ -300,7 +300,7 @@ describe('image delete', () => {
     await push('a:1')
     const { code, stderr } = await run('image', 'delete', 'a:1', 'nope:1', '--yes')
     expect(code).toBe(3)
-    expect(stderr).toContain('nope:1 (nothing was deleted)')
+    expect(stderr).toContain('there is no image "nope:1" (nothing was deleted)')
     expect(await names()).toEqual(['a:1'])
   })
 

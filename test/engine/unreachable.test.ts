@@ -13,14 +13,14 @@ describe('no engine anywhere', () => {
   const strange = failedAt('unix:///h/.rd/docker.sock', 'Rancher Desktop', 'EWEIRD')
   const forbidden = failedAt('unix:///run/podman/podman.sock', 'Podman', 'EACCES')
 
-  test('lists each place that was tried and why', () => {
+  test('lists each place where something is, and why it was not that', () => {
     expect(noEngine([absent, stale, strange])).toMatchObject({
       code: 'ENGINE_UNREACHABLE',
       message: 'no container engine answers on this machine',
       context: [
-        'unix:///var/run/docker.sock (Docker): there is no such socket',
         'unix:///h/.colima/default/docker.sock (Colima): nothing listens there',
         'unix:///h/.rd/docker.sock (Rancher Desktop): connect EWEIRD \\x1b[1m',
+        'no socket at 1 more: imgctl doctor lists them',
       ],
       hint: expect.stringContaining('imgctl image push ./app.tar'),
     })
@@ -31,9 +31,17 @@ describe('no engine anywhere', () => {
   })
 
   test('names the one place that was asked for', () => {
-    expect(noEngine([failedAt('tcp://far:2375', 'DOCKER_HOST', 'ETIMEDOUT')]).message).toBe(
-      'no container engine at tcp://far:2375 (DOCKER_HOST): no answer',
-    )
+    expect(noEngine([failedAt('tcp://far:2375', 'DOCKER_HOST', 'ETIMEDOUT')])).toMatchObject({
+      message: 'no container engine at tcp://far:2375 (DOCKER_HOST): no answer',
+      context: [],
+      hint: expect.stringMatching(/^start it, or name another: --host/),
+    })
+  })
+
+  test('counts those where nothing is', () => {
+    expect(noEngine([absent, { ...absent, origin: 'Podman' }]).context).toEqual([
+      'no socket at 2 usual places: imgctl doctor lists them',
+    ])
   })
 })
 

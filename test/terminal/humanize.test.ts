@@ -29,3 +29,5 @@ test.each([
   ['2025-12-31T00:00:00Z', '2 days ago'],
   ['2026-01-03T00:00:00Z', '< 1 minute ago'],
 ])('%s was %s', (time, text) => expect(humanAge(time, NOW)).toBe(text))
+
+test('the zero time is no time', () => expect(humanAge('0001-01-01T00:00:00Z', NOW)).toBe('-'))

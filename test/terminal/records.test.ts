@@ -138,3 +138,24 @@ test('a word that is longer than its column is broken, and no character of it is
       .replace('ENVA', 'ENV A'),
   ).toBe(text)
 })
+
+test('narrow terminals get narrow columns before lines break', async () => {
+  const view: RecordView<Thing> = {
+    columns: ['One', 'Two', 'Three'].map((header) => ({ header, value: ({ name }: Thing) => name })),
+    id: ({ id }) => id,
+  }
+  const streams = capturedStreams({ tty: true, columns: 30, environment: { NO_COLOR: '1' } })
+  const name = 'manifest.push'
+  await printRecords(streams.stdout, [{ ...THINGS[0]!, name }], view, { format: { kind: 'table' } })
+  const [, row = ''] = streams.out().split('\n')
+  expect(row.length).toBeLessThanOrEqual(30)
+  expect(row).toMatch(/^manif\S*… {3}mani\S*… {3}mani\S*…$/)
+})
+
+test('a record of one field is that field', async () => {
+  const streams = capturedStreams({ tty: true })
+  const [column] = WORDS.columns
+  const view = { columns: [column!], id: WORDS.id }
+  await printRecords(streams.stdout, THINGS[0]!, view, { format: { kind: 'table' } })
+  expect(streams.out()).toBe(`${THINGS[0]!.id}\n`)
+})

@@ -38,10 +38,10 @@ asks, and deletes exactly those: what changed in between stays.`,
     const { stdout, stderr } = streams
     const engine = await context.engine(engineChoice(options))
     const plan = await planPrune(engine, query(options), signal)
+    if (plan.length === 0) stderr.write('No images to delete\n')
     if (options.dryRun)
       return printRecords(stdout, plan.map(prunedRecord), prunePlanView(Date.now()), options)
-    if (plan.length === 0) stderr.write('No images to delete\n')
-    else if (!options.yes && !(await isConfirmed(plan, context))) {
+    if (plan.length > 0 && !options.yes && !(await isConfirmed(plan, context))) {
       stderr.write('Nothing was deleted\n')
       return
     }

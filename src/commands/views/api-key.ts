@@ -8,7 +8,8 @@ export function apiKeyView(now: number): RecordView<ApiKey> {
   return {
     columns: [
       { header: 'Key', value: ({ name }) => name },
-      { header: 'Value', value: ({ value }) => value },
+      // Of a key that is kept the server tells the ends: the rest is stars, as many as are hidden.
+      { header: 'Value', value: ({ value }) => value, human: ({ value }) => value.replace(/\*+/, '***') },
       {
         header: 'Permissions',
         value: ({ permissions }) => permissions.join(','),

@@ -93,7 +93,7 @@ function assertOrganizationOfKey(principal: Principal, chosen: string | undefine
 async function loginOfToken(ctx: ServerContext, value: string): Promise<TokenLogin> {
   const login = await ctx.accessTokens.verify(value)
   if (login) return login
-  const message = 'these are no API key and no access token for this server, or they have ended'
+  const message = 'the server does not know this API key or access token, or it has ended'
   throw new ImgctlError('AUTH_REQUIRED', message, { hint: HINT })
 }
 
