@@ -1,8 +1,19 @@
 // Bundles src/ into dist/: pure JavaScript, lazily loaded chunks, nothing to install beside it.
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { createHash } from 'node:crypto'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
+import { undiciWithoutWeb, withoutUnused, withPlainBuiltins } from './lean-bundle.mjs'
 
 const root = join(import.meta.dirname, '..')
 const dist = join(root, 'dist')
@@ -20,30 +31,13 @@ const REQUIRE = `const require = (id) => {
   throw Object.assign(new Error("Cannot find module '" + id + "'"), { code: 'MODULE_NOT_FOUND' });
 };`
 
-/**
- * What libraries load for work that imgctl does not give them: Commander for subcommands that are programs of their own,
- * dockerode for builds over a session (gRPC and protobuf, a megabyte).
- */
-const UNUSED = [
-  { importer: /[\\/]commander[\\/]/, module: /^node:child_process$/ },
-  { importer: /[\\/]dockerode[\\/]lib[\\/]/, module: /^\.\/(session|buildkit)$/ },
-]
-
-const withoutUnused = {
-  name: 'without-unused',
-  setup(build) {
-    for (const { importer, module } of UNUSED) {
-      build.onResolve({ filter: module }, (found) =>
-        importer.test(found.importer) ? { path: 'none', namespace: 'none' } : undefined,
-      )
-    }
-    build.onLoad({ filter: /^none$/, namespace: 'none' }, () => ({ contents: 'module.exports = {}' }))
-  },
-}
+/** Stands for the hash of all that is built, which is not known before. */
+const BUILD = '@imgctl-build@'
 
 const started = performance.now()
-const { metafile } = await build({
+const { metafile, outputFiles } = await build({
   metafile: true,
+  write: false,
   absWorkingDir: root,
   entryPoints: {
     main: 'src/main.ts',
@@ -60,15 +54,25 @@ const { metafile } = await build({
   banner: { js: REQUIRE },
   define: {
     IMGCTL_VERSION: JSON.stringify(version),
+    IMGCTL_BUILD: JSON.stringify(BUILD),
     IMGCTL_KEYCHAIN_PROGRAM: JSON.stringify('../keychain.js'),
     IMGCTL_HASH_THREAD: JSON.stringify('../hash-thread.js'),
   },
   // Native: loaded by dist/keychain.js only.
   external: ['@napi-rs/keyring'],
-  plugins: [withoutUnused],
+  plugins: [withoutUnused, undiciWithoutWeb],
   legalComments: 'linked',
   logLevel: 'warning',
 })
+
+const hash = createHash('sha256')
+for (const { contents } of outputFiles) hash.update(contents)
+const buildId = hash.digest('hex').slice(0, 8)
+for (const { path, text } of outputFiles) {
+  mkdirSync(dirname(path), { recursive: true })
+  const code = text.replaceAll(BUILD, buildId)
+  writeFileSync(path, path.endsWith('.js') ? withPlainBuiltins(code) : code)
+}
 
 const help = execFileSync(process.execPath, [join(made, 'main.js'), '--help'])
 writeFileSync(join(made, 'help.txt'), help)

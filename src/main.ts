@@ -1,7 +1,11 @@
-import { startRun } from './cli/run.ts'
+import { enableCompileCache } from './cli/compile-cache.ts'
 
 /** After a signal, what a stalled pipe has not taken in this time is not waited for. */
 const LAST_WRITE_MS = 80
+
+// Before any other file is loaded.
+enableCompileCache(process.env)
+const { startRun } = await import('./cli/run.ts')
 
 await main(process.argv.slice(2))
 

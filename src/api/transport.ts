@@ -1,4 +1,4 @@
-import { type Dispatcher, request } from 'undici'
+import type { Dispatcher } from 'undici'
 import { ORGANIZATION_HEADER } from '../contract/server.ts'
 import { ImgctlError } from '../errors/error.ts'
 import { DEFAULT_RETRY, retry } from '../internal/retry.ts'
@@ -109,8 +109,10 @@ export class Transport {
   async #send(call: Call, token: string | undefined, signal: AbortSignal | undefined): Promise<Answer> {
     const { dispatcher } = this.#options
     try {
-      const { statusCode, statusText, headers, body } = await request(this.#url(call), {
-        dispatcher,
+      const { origin, pathname, search } = this.#url(call)
+      const { statusCode, statusText, headers, body } = await dispatcher.request({
+        origin,
+        path: pathname + search,
         method: call.method as Dispatcher.HttpMethod,
         headers: this.#headers(call, token),
         body: call.rawBody ?? (call.body === undefined ? null : JSON.stringify(call.body)),
@@ -137,12 +139,12 @@ export class Transport {
     }
   }
 
-  #url({ path, query = {} }: Call): string {
+  #url({ path, query = {} }: Call): URL {
     const parameters = new URLSearchParams()
     for (const [key, value] of Object.entries(query)) {
       if (value !== undefined) parameters.set(key, String(value))
     }
-    return `${this.server}/api${path}${parameters.size > 0 ? `?${parameters}` : ''}`
+    return new URL(`${this.server}/api${path}${parameters.size > 0 ? `?${parameters}` : ''}`)
   }
 
   #headers({ body, rawBody, headers }: Call, token: string | undefined): Record<string, string> {

@@ -1,7 +1,6 @@
 import { Agent } from 'node:http'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { connect as connectTls } from 'node:tls'
 import { inspect } from 'node:util'
 import type { Endpoint, TcpEndpoint } from './endpoint.ts'
 import { dialSsh } from './ssh.ts'
@@ -42,7 +41,8 @@ function dial(endpoint: Endpoint, variables: Readonly<Record<string, string | un
 function dialTcp({ hostname, port, tls }: TcpEndpoint): Duplex {
   if (!tls) return connect({ host: hostname, port })
   const { ca, cert, key, verify } = tls
-  return connectTls({
+  // Loaded by those who need it: TLS takes as long to load as Node to start.
+  return process.getBuiltinModule('node:tls').connect({
     host: hostname,
     port,
     servername: /^[\d.]+$|:/.test(hostname) ? '' : hostname,

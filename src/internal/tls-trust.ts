@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import * as tls from 'node:tls'
 import { ImgctlError } from '../errors/error.ts'
 import { hasSystemCode } from './system-code.ts'
 
@@ -28,6 +27,8 @@ export function tlsOptions(
 
 /** `ca` takes the place of Node's own list, which has to be given too. */
 function defaultAuthorities(environment: Readonly<Record<string, string | undefined>>): string[] {
+  // Loaded by those who need it: TLS takes as long to load as Node to start.
+  const tls = process.getBuiltinModule('node:tls')
   // Since Node 22.15, and with NODE_EXTRA_CA_CERTS in it.
   if (typeof tls.getCACertificates === 'function') return tls.getCACertificates('default')
   const extra = environment['NODE_EXTRA_CA_CERTS']

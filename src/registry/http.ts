@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { type Dispatcher, request } from 'undici'
+import type { Dispatcher } from 'undici'
 import { IdleWatch } from './idle-watch.ts'
 import { OutgoingBody, type RequestBody } from './request-body.ts'
 import { transportError } from './transport-error.ts'
@@ -64,8 +64,9 @@ export async function exchange(dispatcher: Dispatcher, wanted: HttpRequest): Pro
   const outgoing = wanted.body && (await OutgoingBody.open(wanted.body, watchBody(wanted, watch)))
   if (outgoing) watch.expect(wanted.idleMs)
   try {
-    const answer = await request(wanted.url, {
-      dispatcher,
+    const answer = await dispatcher.request({
+      origin: wanted.url.origin,
+      path: wanted.url.pathname + wanted.url.search,
       method: wanted.method,
       headers: { ...wanted.headers, ...contentLength(wanted) },
       body: outgoing?.stream ?? null,

@@ -175,5 +175,6 @@ function cleanEnvironment(): Record<string, string | undefined> {
   const dropped =
     /^(?:IMGCTL_|DOCKER_|XDG_|DBUS_|SSH_|DISPLAY$|WAYLAND_DISPLAY$|BROWSER$|WSL_|CI$|NO_COLOR$|FORCE_COLOR$|(?:HTTPS?|NO|ALL)_PROXY$)/i
   const kept = Object.entries(process.env).filter(([name]) => !dropped.test(name))
-  return { ...Object.fromEntries(kept), IMGCTL_CREDENTIAL_STORE: 'file' }
+  // Tests look at the files that a command leaves; what Node compiled has a test of its own.
+  return { ...Object.fromEntries(kept), IMGCTL_CREDENTIAL_STORE: 'file', NODE_DISABLE_COMPILE_CACHE: '1' }
 }

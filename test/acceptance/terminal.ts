@@ -21,7 +21,10 @@ export function inTerminal(args: readonly string[], env: Readonly<Record<string,
   const pty = spawn(process.execPath, [PROGRAM, ...args], {
     cols: 100,
     rows: 30,
-    env: { PATH, TERM: 'xterm-256color', IMGCTL_CREDENTIAL_STORE: 'file', ...env },
+    env: {
+      ...{ PATH, TERM: 'xterm-256color', IMGCTL_CREDENTIAL_STORE: 'file', NODE_DISABLE_COMPILE_CACHE: '1' },
+      ...env,
+    },
   })
   let text = ''
   let ended = false
