@@ -1,6 +1,6 @@
 import { readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeFileDurably } from '../internal/durable-file.ts'
+import { writeFileWhole } from '../internal/durable-file.ts'
 import { withProcessLock } from '../internal/process-lock.ts'
 import { hasSystemCode } from '../internal/system-code.ts'
 import type { Digest } from '../oci/digest.ts'
@@ -83,7 +83,7 @@ export class FileBlobCache implements BlobCache {
       const entries = new Map<Digest, readonly CachedBlob[]>(await this.entries())
       change(entries)
       if (entries.size === 0) await rm(this.#file, { force: true })
-      else await writeFileDurably(this.#file, formatEntries(entries, key))
+      else await writeFileWhole(this.#file, formatEntries(entries, key))
       this.#loaded = Promise.resolve(entries)
     }
     const locks = join(this.#options.folder, 'locks')

@@ -1,6 +1,6 @@
 import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeFileDurably } from '../internal/durable-file.ts'
+import { writeFileWhole } from '../internal/durable-file.ts'
 import { type Digest, digestBytes, digestHex } from '../oci/digest.ts'
 
 /** A config or a manifest is a few kB. A larger one is read from its source again. */
@@ -34,7 +34,7 @@ export class Documents {
     if (bytes.length > MAX_DOCUMENT_BYTES) return
     const digest = digestBytes(bytes)
     if (await this.read(digest)) return void (await this.#touch(digest, now))
-    await writeFileDurably(this.#path(digest), bytes)
+    await writeFileWhole(this.#path(digest), bytes)
     await this.#touch(digest, now)
     const files = await this.list()
     for (const { path } of files.slice(0, Math.max(0, files.length - MAX_DOCUMENTS))) {

@@ -1,4 +1,4 @@
-import type { Engine, EngineChoice } from '../ports/engine.ts'
+import type { Engine, EngineChoice, EngineInfo } from '../ports/engine.ts'
 import type { EngineBuild } from '../ports/engine-build.ts'
 import { describeImage, listImages } from './catalog.ts'
 import { commitContainer } from './commit.ts'
@@ -8,7 +8,7 @@ import { imageBytes } from './disk.ts'
 import type { EngineEnvironment } from './environment.ts'
 import { exportImage, exportImages } from './export.ts'
 import { imageHistory } from './history.ts'
-import { engineInfo, inspectImage } from './images.ts'
+import { engineInfo, imageId, inspectImage } from './images.ts'
 import { importImage } from './import.ts'
 import { loadImages } from './load.ts'
 import { nameImage } from './name.ts'
@@ -28,6 +28,7 @@ export interface EngineOptions extends EngineChoice {
  */
 export function createEngine({ environment, ...choice }: EngineOptions): Engine & EngineBuild {
   let connection: Promise<EngineConnection> | undefined
+  let told: Promise<EngineInfo> | undefined
 
   const connected = async (signal?: AbortSignal): Promise<EngineConnection> => {
     signal?.throwIfAborted()
@@ -41,7 +42,17 @@ export function createEngine({ environment, ...choice }: EngineOptions): Engine 
   }
 
   return {
-    info: async (signal) => engineInfo(await connected(signal), signal),
+    info: async (signal) => {
+      signal?.throwIfAborted()
+      told ??= connected(signal).then((engine) => engineInfo(engine, signal))
+      try {
+        return await told
+      } catch (error) {
+        told = undefined
+        throw error
+      }
+    },
+    imageId: async (reference, signal) => imageId(await connected(signal), reference, signal),
     inspectImage: async (reference, signal, platforms) =>
       inspectImage(await connected(signal), reference, signal, platforms),
     exportImage: async (reference, signal, platform) =>

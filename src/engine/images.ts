@@ -72,6 +72,20 @@ export async function inspectImage(
   }
 }
 
+/** As EnginePush.imageId. */
+export async function imageId(
+  engine: EngineConnection,
+  reference: string,
+  signal?: AbortSignal,
+): Promise<Digest | undefined> {
+  try {
+    return readDigest(stringAt(await inspect(engine, reference, {}, signal), 'Id'))
+  } catch (error) {
+    if (error instanceof ImgctlError && error.code === 'IMAGE_NOT_FOUND') return undefined
+    throw error
+  }
+}
+
 /** The engine's own words. @throws ImgctlError IMAGE_NOT_FOUND */
 export async function inspect(
   engine: EngineConnection,

@@ -14,6 +14,8 @@ export interface EngineLayerProgress {
 }
 
 export interface EnginePush {
+  /** The id of the image with this name; undefined when there is none. @throws ImgctlError ENGINE_UNREACHABLE, ENGINE_ERROR */
+  imageId(reference: string, signal?: AbortSignal): Promise<Digest | undefined>
   /**
    * @throws ImgctlError IMAGE_NOT_FOUND; UNSUPPORTED when the image has no tag of its own, because engines delete
    *   an image with its last tag

@@ -60,6 +60,7 @@ export interface EngineImage {
 }
 
 export interface EngineImages {
+  /** Asked once: an engine stays what it is. */
   info(signal?: AbortSignal): Promise<EngineInfo>
   /**
    * @param platforms of an index, the first of them whose content is here is described; the engine's own choice when

@@ -38,7 +38,7 @@ export async function builtSource(
     onEvent({ type: 'build', event })
   try {
     await buildImage({ engine, credentials }, { ...build, platform, tags: [reference] }, onBuild, signal)
-    const source = await engineSource(engine, reference, title, [platform], signal)
+    const source = await engineSource(engine, reference, title, async () => [platform], signal)
     return { ...source, close: () => engine.untagImage(reference) }
   } catch (error) {
     await engine.untagImage(reference).catch(() => undefined)

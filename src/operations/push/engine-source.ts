@@ -20,18 +20,18 @@ const BLOB_PATH = /^blobs\/sha256\/([0-9a-f]{64})$/
  * `transferLayers`.
  *
  * @param title what messages call it
- * @param platforms of an index, the first that is here
+ * @param platforms of an index, the first that is here; the engine is found meanwhile
  * @throws ImgctlError IMAGE_NOT_FOUND, ENGINE_UNREACHABLE
  */
 export async function engineSource(
   engine: Engine,
   reference: string,
   title: string,
-  platforms: readonly Platform[],
+  platforms: () => Promise<readonly Platform[]>,
   signal: AbortSignal | undefined,
 ): Promise<ImageSource> {
   const [image, { store }] = await Promise.all([
-    engine.inspectImage(reference, signal, platforms),
+    platforms().then((accepted) => engine.inspectImage(reference, signal, accepted)),
     engine.info(signal),
   ])
   const variant = ownVariant(image)

@@ -1,4 +1,3 @@
-import { openArchive } from '../../archive/open-archive.ts'
 import { selectImage } from '../../archive/select-image.ts'
 import { ImgctlError } from '../../errors/error.ts'
 import { LINUX_AMD64, type Platform } from '../../oci/platform.ts'
@@ -23,13 +22,14 @@ export async function openSource(
 ): Promise<ImageSource> {
   if (argument.kind === 'image') {
     const { reference } = argument
-    if (wanted === undefined)
-      return engineSource(await engine(), reference, reference, await platforms(), signal)
+    if (wanted === undefined) return engineSource(await engine(), reference, reference, platforms, signal)
     throw new ImgctlError(
       'USAGE',
       '--image chooses an image of an archive, and this is an image of the engine',
     )
   }
+  // What reads archives is loaded by those who have one.
+  const { openArchive } = await import('../../archive/open-archive.ts')
   const archive = await openArchive(argument.path, signal ? { signal } : {})
   try {
     const [platform = LINUX_AMD64] = await platforms()

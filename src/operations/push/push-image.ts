@@ -13,7 +13,7 @@ import type { RegistryCredentialsSource } from '../../ports/registry-credentials
 import type { Server } from '../../ports/server.ts'
 import type { UploadJournal } from '../../ports/upload-journal.ts'
 import { waitForImage } from '../wait-image.ts'
-import { type BuildChoice, builtSource } from './built-source.ts'
+import type { BuildChoice } from './built-source.ts'
 import { engineFirst } from './engine-first.ts'
 import type { PushEvent } from './events.ts'
 import { assertCompression, type BlobCompression } from './layer-encoder.ts'
@@ -172,6 +172,8 @@ async function buildInEngine(
   title: string,
 ): Promise<ImageSource> {
   const tools = { engine: await ports.engine(), credentials: await ports.credentials() }
+  // What builds is loaded by those who build.
+  const { builtSource } = await import('./built-source.ts')
   return builtSource(tools, build, title, onEvent, signal)
 }
 
@@ -218,14 +220,28 @@ async function pushSource(
   const { descriptor, release } = await orWithoutPicking(transferJob(run, source, plan, repository), (job) =>
     transfer(job, run),
   )
+  let released: Promise<void> | undefined
   try {
-    onEvent({ type: 'pushed', digest: descriptor.digest, size: descriptor.size })
-    const image = await register(run, name, descriptor)
-    await confirmTag(repository, name, descriptor.digest, signal)
+    const image = await named(run, name, descriptor, repository)
+    // It has its name: the rest need not wait for this.
+    released = release?.()
     return { plan, pushed: { image: await settle(run, image), descriptor } }
   } finally {
-    await release?.()
+    await (released ?? release?.())
   }
+}
+
+/** Registers what was pushed, and confirms that the name stands for it. */
+async function named(
+  run: PushRun,
+  name: ImageName,
+  descriptor: Descriptor,
+  repository: Repository,
+): Promise<Image> {
+  run.onEvent({ type: 'pushed', digest: descriptor.digest, size: descriptor.size })
+  const image = await register(run, name, descriptor)
+  await confirmTag(repository, name, descriptor.digest, run.signal)
+  return image
 }
 
 function transferJob(
@@ -257,6 +273,11 @@ async function settle(run: PushRun, image: Image): Promise<Image> {
   const { ports, request, onEvent, signal } = run
   if (request.waitMs === undefined) return image
   onEvent({ type: 'phase', phase: 'validate' })
+  // The server has said so just now.
+  if (image.state === 'active') {
+    onEvent({ type: 'state', image })
+    return image
+  }
   return waitForImage(ports.server, image.id, {
     deadlineMs: request.waitMs,
     onState: (state) => onEvent({ type: 'state', image: state }),

@@ -6,7 +6,7 @@ import type { Engine } from '../../ports/engine.ts'
 import type { Repository } from '../../ports/registry.ts'
 import type { RegistryCredentialsSource } from '../../ports/registry-credentials.ts'
 import { inspectFor } from '../engine-platform.ts'
-import { type BuildChoice, builtSource } from './built-source.ts'
+import type { BuildChoice } from './built-source.ts'
 import { engineFirst } from './engine-first.ts'
 import type { PushEvent } from './events.ts'
 import { assertCompression, type BlobCompression } from './layer-encoder.ts'
@@ -21,7 +21,7 @@ import { surveyPush } from './survey.ts'
 import { parseArgument } from './target.ts'
 import { DEFAULT_CONCURRENCY, type TransferJob } from './transfer.ts'
 import { transferDirect } from './transport-direct.ts'
-import { canPushTag, pushTagByEngine } from './transport-engine-tag.ts'
+import { pushTagByEngine, standsFor } from './transport-engine-tag.ts'
 import { orWithoutPicking } from './without-picking.ts'
 
 export interface RegistryPushPorts
@@ -75,6 +75,9 @@ export async function pushToRegistry(
   onEvent({ type: 'phase', phase: 'prepare' })
   const reference = targetReference(request.to)
   if (request.compression) assertCompression(request.compression)
+  // A program that keeps credentials may take its time: meanwhile the image is looked at.
+  const opened = openRepository(ports, reference, signal)
+  opened.catch(() => {})
   const source = await (request.build
     ? buildChosen(ports, { ...request, build: request.build }, onEvent, signal)
     : openChosen(ports, request, signal))
@@ -82,7 +85,7 @@ export async function pushToRegistry(
     const { title, platform } = source
     const name = formatReference(reference)
     onEvent({ type: 'source', title, name, platform: formatPlatform(platform) })
-    const repository = await openRepository(ports, reference, signal)
+    const repository = await opened
     onEvent({ type: 'repository', repository: `${reference.domain}/${reference.path}` })
     const info = source.kind === 'engine' ? await (await ports.engine()).info(signal) : undefined
     const { blobCache: cache, uploadJournal: journal } = ports
@@ -99,11 +102,11 @@ export async function pushToRegistry(
     if (request.dryRun) return { plan: intended, pushed: undefined }
     noteWhatStays(source, request.platform, onEvent)
     const plan = planPush(await mountLayers(facts, async () => repository, onEvent, signal))
-    const job = { source, plan, repository, cache, journal, concurrency, compression, onEvent, signal }
+    const sending = { repository, cache, journal, concurrency, compression, onEvent, signal }
+    const job = { source, plan, tag: reference.tag, ...sending }
     const descriptor = await orWithoutPicking(job, (planned) =>
       transfer(planned, reference, request, ports.engine),
     )
-    await confirmContent(repository, reference.tag, descriptor.digest, signal)
     onEvent({ type: 'pushed', digest: descriptor.digest, size: descriptor.size })
     if (request.build && request.source) await keepBuilt(ports, source, request.source, signal)
     return { plan, pushed: { reference, platform, descriptor } }
@@ -150,6 +153,7 @@ async function buildChosen(
   if (source !== undefined) parseReference(source)
   const [engine, credentials] = [await ports.engine(), await ports.registryCredentials()]
   const platform = build.platform ?? (await engine.info(signal)).platform
+  const { builtSource } = await import('./built-source.ts')
   return builtSource({ engine, credentials }, { ...build, platform }, source ?? to, onEvent, signal)
 }
 
@@ -211,25 +215,36 @@ async function openRepository(
   })
 }
 
-/** The engine pushes the tag itself where that is cheapest; else the blobs and the manifest go first, the tag last. */
+/**
+ * The engine pushes the tag itself where that is cheapest; else the blobs go first, the manifest under its tag last.
+ *
+ * @returns what the tag stands for now, confirmed by the registry
+ */
 async function transfer(
   job: TransferJob,
   reference: Reference & { readonly tag: string },
   { via, platform }: RegistryPushRequest,
   openEngine: () => Promise<Engine>,
 ): Promise<Descriptor> {
-  const fromHere = async () => tagManifest(job, (await transferDirect(job)).descriptor, reference.tag)
+  const fromHere = async () => {
+    const { descriptor } = await transferDirect(job)
+    await confirmContent(job.repository, reference.tag, descriptor.digest, job.signal)
+    return descriptor
+  }
   if (job.plan.transport !== 'engine' || job.plan.manifest) return fromHere()
   const engine = await openEngine()
   const target = formatReference(reference)
-  const byEngine = () => pushTagByEngine(job, engine, target, platform && job.source.enginePlatform)
-  if (!(await canPushTag(engine, job.source, target, job.signal))) {
+  const before = await standsFor(engine, job.source, target, job.signal)
+  if (before === 'another') {
     if (via === 'engine') throw otherImage(target)
     job.onEvent({ type: 'note', message: `${target} is another image in the engine, sending it from here` })
     return fromHere()
   }
   // Only the engine brings all platforms of an index.
   const isOnlyEngines = via === 'engine' || (!platform && job.source.variants.length > 0)
+  const named = { target, tag: reference.tag, isThere: before === 'this' }
+  const byEngine = () =>
+    pushTagByEngine(job, engine, { ...named, platform: platform && job.source.enginePlatform })
   return isOnlyEngines ? byEngine() : engineFirst(job, byEngine, fromHere)
 }
 
@@ -237,14 +252,4 @@ function otherImage(target: string): ImgctlError {
   return new ImgctlError('CONFLICT', `${target} is another image in the engine, and it would push that one`, {
     hint: 'push past the engine (--via direct), or give the image that name first: imgctl image tag',
   })
-}
-
-async function tagManifest(
-  { repository, signal }: TransferJob,
-  descriptor: Descriptor,
-  tag: string,
-): Promise<Descriptor> {
-  const { bytes, mediaType } = await repository.readManifest(descriptor.digest, signal)
-  await repository.writeManifest(tag, mediaType, bytes, signal)
-  return descriptor
 }

@@ -59,9 +59,29 @@ export async function confirmContent(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const found = await repository.manifestDigest(tag, signal)
-  if (found === digest) return
-  const { host, repository: path } = repository.location
-  throw new ImgctlError(
+  if (found !== digest) throw otherContent(repository, tag, digest, found)
+}
+
+/** The same, for what was not made here: it is read. */
+export async function confirmedContent(
+  repository: Repository,
+  tag: string,
+  digest: Digest,
+  signal: AbortSignal | undefined,
+): Promise<ManifestContent> {
+  const content = await repository.readManifest(tag, signal)
+  if (content.digest !== digest) throw otherContent(repository, tag, digest, content.digest)
+  return content
+}
+
+function otherContent(
+  { location }: Repository,
+  tag: string,
+  digest: Digest,
+  found: Digest | undefined,
+): ImgctlError {
+  const { host, repository: path } = location
+  return new ImgctlError(
     'DIGEST_MISMATCH',
     `registry ${host} has ${found ?? 'nothing'} as ${path}:${tag}, and ${digest} was pushed`,
     {

@@ -15,6 +15,8 @@ export interface TransferJob {
   readonly source: ImageSource
   readonly plan: PushPlan
   readonly repository: Repository
+  /** What the manifest is written under. Undefined: its digest, and it is named later. */
+  readonly tag?: string
   readonly cache: BlobCache
   readonly journal: UploadJournal
   /** Layers under way at once. */

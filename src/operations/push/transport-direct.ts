@@ -18,13 +18,14 @@ import type { SourceManifest, TransferLayer, TransferredLayers } from './source.
 import type { TransferJob, Transferred } from './transfer.ts'
 
 /**
- * Uploads what is missing from this process, then the manifest, by digest: the name is given later. When everything is
- * there no layer is read. A registry that then misses a blob it said it has is believed no more, and gets them all.
+ * Uploads what is missing from this process, then the manifest. When everything is there no layer is read. A registry
+ * that then misses a blob it said it has is believed no more, and gets them all.
  */
 export async function transferDirect(job: TransferJob): Promise<Transferred> {
   const { plan, onEvent } = job
   if (plan.manifest) {
     const { digest, mediaType, bytes } = plan.manifest
+    if (job.tag !== undefined) await job.repository.writeManifest(job.tag, mediaType, bytes, job.signal)
     reportReuse(plan, onEvent)
     return { descriptor: { mediaType, digest, size: bytes.length } }
   }
@@ -100,7 +101,7 @@ interface Content {
 
 /** The config and the manifest, when every layer is there; and what the next push may know. */
 async function finish(job: TransferJob, { config, bytes, layers, manifest }: Content): Promise<Transferred> {
-  const { source, plan, repository, cache, signal } = job
+  const { source, plan, repository, tag, cache, signal } = job
   if (bytes && !(plan.config?.exists && plan.config.descriptor.digest === config.digest)) {
     await uploadConfig(config, bytes, job)
   }
@@ -108,7 +109,8 @@ async function finish(job: TransferJob, { config, bytes, layers, manifest }: Con
   const made = holds(own, layers)
     ? { bytes: own.bytes, mediaType: own.parsed.mediaType }
     : newManifest(config, layers)
-  const digest = await repository.writeManifest(digestBytes(made.bytes), made.mediaType, made.bytes, signal)
+  const name = tag ?? digestBytes(made.bytes)
+  const digest = await repository.writeManifest(name, made.mediaType, made.bytes, signal)
   const { host, repository: path } = repository.location
   const blobs = new Map(source.diffIDs.map((diffID, i) => [diffID, layers[i]!]))
   const descriptor = { mediaType: made.mediaType, digest, size: made.bytes.length }

@@ -1,40 +1,57 @@
-import { isCode } from '../../errors/error.ts'
 import type { Descriptor } from '../../oci/manifest.ts'
 import type { Platform } from '../../oci/platform.ts'
-import type { EngineImages } from '../../ports/engine.ts'
 import type { EnginePush } from '../../ports/engine-push.ts'
 import { pushAgain } from './engine-first.ts'
+import { PassingTag } from './passing-tag.ts'
+import { confirmedContent } from './register.ts'
 import type { ImageSource } from './source.ts'
 import type { TransferJob } from './transfer.ts'
-import { layerEvent, pushedDescriptor } from './transport-engine.ts'
+import { layerEvent, learnedDescriptor } from './transport-engine.ts'
 
-/**
- * Whether the engine may push a tag as it is: it has no image of that name, or this very one. A name that stands
- * for another image there is not moved.
- */
-export async function canPushTag(
-  engine: EngineImages,
+/** What a name that is to be pushed stands for in the engine: no image, the one that is pushed, or another one. */
+export type StandsFor = 'nothing' | 'this' | 'another'
+
+export async function standsFor(
+  engine: EnginePush,
   source: ImageSource,
   target: string,
   signal: AbortSignal | undefined,
-): Promise<boolean> {
-  const there = await imageId(engine, target, signal)
-  return there === undefined || there === (await imageId(engine, nameInEngine(source), signal))
+): Promise<StandsFor> {
+  const there = await engine.imageId(target, signal)
+  if (there === undefined) return 'nothing'
+  return there === (await engine.imageId(nameInEngine(source), signal)) ? 'this' : 'another'
 }
 
-/** Lets the engine push an image under its final name, and takes that name from it again when it had it not before. */
+export interface EngineTagPush {
+  /** `HOST/REPOSITORY:TAG` */
+  readonly target: string
+  readonly tag: string
+  /** Whether the engine has an image of that name: it keeps it. */
+  readonly isThere: boolean
+  readonly platform?: Platform | undefined
+}
+
+/**
+ * Lets the engine push an image under its final name, and takes that name from it again when it had it not before.
+ *
+ * @returns what the registry has under that name now: the very bytes that the engine says it pushed
+ */
 export async function pushTagByEngine(
   job: TransferJob,
-  engine: EnginePush & EngineImages,
-  target: string,
-  platform?: Platform,
+  engine: EnginePush,
+  { target, tag: name, isThere, platform }: EngineTagPush,
 ): Promise<Descriptor> {
   const { source, repository, onEvent, signal } = job
   const { host, credentials, secure } = repository.location
-  const hadIt = (await imageId(engine, target, signal)) !== undefined
+  const tag = new PassingTag(engine, target, ({ message }) =>
+    onEvent({ type: 'note', message: `the engine keeps the name ${target}: ${message}` }),
+  )
+  const release = async () => {
+    if (!isThere) await tag.remove()
+  }
   onEvent({ type: 'phase', phase: 'push' })
   try {
-    if (!hadIt) await engine.tagImage(nameInEngine(source), target, signal)
+    if (!isThere) await tag.add(nameInEngine(source), signal)
     const auth = credentials && { ...credentials, registry: host }
     const { digest } = await pushAgain(engine, job, target, auth, {
       secure,
@@ -42,29 +59,13 @@ export async function pushTagByEngine(
       onProgress: (progress) => onEvent(layerEvent(progress)),
       ...(signal ? { signal } : {}),
     })
-    return await pushedDescriptor(job, digest)
+    const [pushed] = await Promise.all([confirmedContent(repository, name, digest, signal), release()])
+    return await learnedDescriptor(job, pushed)
   } finally {
-    if (!hadIt) {
-      await engine.untagImage(target).catch((error: Error) => {
-        onEvent({ type: 'note', message: `the engine keeps the name ${target}: ${error.message}` })
-      })
-    }
+    await release()
   }
 }
 
 function nameInEngine({ engineReference, title }: ImageSource): string {
   return engineReference ?? title
-}
-
-async function imageId(
-  engine: EngineImages,
-  name: string,
-  signal: AbortSignal | undefined,
-): Promise<string | undefined> {
-  try {
-    return (await engine.inspectImage(name, signal)).id
-  } catch (error) {
-    if (isCode(error, 'IMAGE_NOT_FOUND')) return undefined
-    throw error
-  }
 }

@@ -1,10 +1,10 @@
 import { buffer } from 'node:stream/consumers'
-import type { Digest } from '../../oci/digest.ts'
 import { type Descriptor, parseManifest, pickPlatform } from '../../oci/manifest.ts'
 import type { EngineLayerProgress, EnginePush } from '../../ports/engine-push.ts'
 import type { ManifestContent, Repository } from '../../ports/registry.ts'
 import { pushAgain } from './engine-first.ts'
 import type { LayerStatus, PushEvent } from './events.ts'
+import { PassingTag } from './passing-tag.ts'
 import { newStagingTag, sweepStagingTags } from './staging-tag.ts'
 import type { TransferJob, Transferred } from './transfer.ts'
 
@@ -20,17 +20,24 @@ const CLEANUP_MS = 200
 export async function transferByEngine(job: TransferJob, engine: EnginePush): Promise<Transferred> {
   const { source, repository, onEvent, signal } = job
   const { host, repository: path, credentials, secure } = repository.location
-  for (const tag of await sweepStagingTags(engine, signal)) {
-    onEvent({ type: 'note', message: `removed ${tag}, left by a run that was killed` })
-  }
   const stagingTag = newStagingTag()
   const target = `${host}/${path}:${stagingTag}`
+  // The next run removes it if the engine cannot now.
+  const tag = new PassingTag(engine, target, ({ message }) =>
+    onEvent({ type: 'note', message: `the engine keeps ${target} until the next push: ${message}` }),
+  )
   const release = () =>
     repository.deleteManifest(stagingTag, AbortSignal.timeout(CLEANUP_MS)).catch(() => undefined)
 
   onEvent({ type: 'phase', phase: 'push' })
   try {
-    await engine.tagImage(source.engineReference ?? source.title, target, signal)
+    const [left] = await Promise.all([
+      sweepStagingTags(engine, signal),
+      tag.add(source.engineReference ?? source.title, signal),
+    ])
+    for (const name of left) {
+      onEvent({ type: 'note', message: `removed ${name}, left by a run that was killed` })
+    }
     const auth = credentials && { ...credentials, registry: host }
     const { digest } = await pushAgain(engine, job, target, auth, {
       secure,
@@ -38,24 +45,19 @@ export async function transferByEngine(job: TransferJob, engine: EnginePush): Pr
       onProgress: (progress) => onEvent(layerEvent(progress)),
       ...(signal ? { signal } : {}),
     })
-    return { descriptor: await pushedDescriptor(job, digest), release }
+    const [pushed] = await Promise.all([repository.readManifest(digest, signal), tag.remove()])
+    return { descriptor: await learnedDescriptor(job, pushed), release }
   } catch (error) {
-    await release()
+    await Promise.all([release(), tag.remove()])
     throw error
-  } finally {
-    // The next run removes it if the engine cannot now; what the push itself failed with stays the news.
-    await engine.untagImage(target).catch((error: Error) => {
-      onEvent({ type: 'note', message: `the engine keeps ${target} until the next push: ${error.message}` })
-    })
   }
 }
 
-/** What the engine pushed, as the registry has it; what it says of its layers is remembered for the next push. */
-export async function pushedDescriptor(job: TransferJob, digest: Digest): Promise<Descriptor> {
-  const pushed = await job.repository.readManifest(digest, job.signal)
+/** What the registry has after a push by the engine; what it says of its layers is remembered for the next push. */
+export async function learnedDescriptor(job: TransferJob, pushed: ManifestContent): Promise<Descriptor> {
   // Not knowing costs the next push time: it is no failure of this one.
   await learn(job, pushed).catch(() => job.signal?.throwIfAborted())
-  return { mediaType: pushed.mediaType, digest, size: pushed.bytes.length }
+  return { mediaType: pushed.mediaType, digest: pushed.digest, size: pushed.bytes.length }
 }
 
 async function learn(job: TransferJob, pushed: ManifestContent): Promise<void> {
