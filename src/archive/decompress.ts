@@ -4,6 +4,7 @@ import { pipeline, type Readable, type Writable } from 'node:stream'
 import { pipeline as piped } from 'node:stream/promises'
 import * as zlib from 'node:zlib'
 import { ImgctlError } from '../errors/error.ts'
+import { BufferGarbage } from '../internal/buffer-garbage.ts'
 import { hasSystemCode } from '../internal/system-code.ts'
 import { archiveInvalid, quoteName } from './archive-error.ts'
 import type { ArchiveCompression } from './compression.ts'
@@ -59,10 +60,12 @@ export async function* decompressed(
   const decode = nodeDecoder(compression)
   const input = compression === 'zstd' ? splitZstdFrames(counted()) : counted()
   const output = decode ? byNode(input, decode) : byProgram(input, compression)
+  const garbage = new BufferGarbage()
   try {
     for await (const chunk of output) {
       guard.add(chunk.length)
       yield chunk
+      garbage.usedUp(chunk.length)
     }
   } catch (error) {
     if (failure !== undefined) throw failure

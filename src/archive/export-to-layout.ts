@@ -8,10 +8,11 @@ import { archiveInvalid, quoteName } from './archive-error.ts'
 import type { LayerDescription } from './archive-image.ts'
 import { MAGIC_BYTES } from './compression.ts'
 import { layerCompression } from './docker-export.ts'
-import { readDockerSave } from './docker-save.ts'
+import { readDockerSave, SAVE_MANIFEST } from './docker-save.ts'
 import { ExportFiles } from './export-files.ts'
 import { type ChunkBuffers, chunkBuffers, fileRange } from './file-range.ts'
 import { INDEX_FILE, LAYOUT_FILE } from './layout-names.ts'
+import { readLayout } from './oci-layout.ts'
 import { type BlobLayer, document, packImages } from './pack-images.ts'
 import { type SpoolOptions, spool } from './spool.ts'
 import { StreamBytes } from './stream-bytes.ts'
@@ -20,6 +21,9 @@ import type { TarFile } from './tar-index.ts'
 import { walkTar } from './tar-walk.ts'
 import type { TarContent } from './tar-write.ts'
 import { assertDigest, untilAborted, verified } from './verified-content.ts'
+
+/** What every config and manifest begins with. */
+const OBJECT = '{'.charCodeAt(0)
 
 type ExportOptions = Pick<SpoolOptions, 'folder' | 'signal'>
 
@@ -30,7 +34,8 @@ type ExportOptions = Pick<SpoolOptions, 'folder' | 'signal'>
  * most disk it takes: the largest layer. Each file is to be read before the next one is asked for, and each chunk
  * used up before the next.
  *
- * @throws ImgctlError ARCHIVE_INVALID, DIGEST_MISMATCH, DISK_FULL; what `stream` failed with
+ * @throws ImgctlError ARCHIVE_INVALID (a part of an image did not come), DIGEST_MISMATCH, DISK_FULL; what `stream`
+ *   failed with
  */
 export async function* exportToLayout(
   stream: Readable,
@@ -47,11 +52,13 @@ export async function* exportToLayout(
       files.add(entry)
       if (entry.type !== 'file') continue
       const head = await bytes.peek(Math.min(BLOCK, entry.size))
+      const isLayer = layerCompression(head) !== undefined
+      if (isLayer) files.keep(entry.path, head.subarray(0, MAGIC_BYTES))
       const digest = blobDigest(entry.path)
       if (digest) {
+        if (head[0] === OBJECT) await keepDocument(files, entry, bytes)
         yield { ...entry, body: () => verified(bytes.chunks(entry.size), digest, entry.path) }
-      } else if (layerCompression(head)) {
-        files.keep(entry.path, head.subarray(0, MAGIC_BYTES))
+      } else if (isLayer) {
         yield* keptLayer(entry, bytes, layers, written, buffers, options)
       } else if (entry.size <= MAX_CONFIG_BYTES) {
         files.keep(entry.path, await bytes.read(entry.size))
@@ -61,6 +68,23 @@ export async function* exportToLayout(
     yield* isLayout ? layoutFiles(files) : madeFiles(files, layers, written)
   } finally {
     stream.destroy()
+  }
+}
+
+/** Of a blob that is to come, what tells whether an image is complete. */
+async function keepDocument(files: ExportFiles, { path, size }: TarFile, bytes: StreamBytes): Promise<void> {
+  if (size > MAX_CONFIG_BYTES) return
+  const document = await bytes.peek(size)
+  if (isImageDocument(document)) files.keep(path, document)
+}
+
+/** Whether it is a config, a manifest or an index: SBOMs are JSON too, and large. */
+function isImageDocument(bytes: Uint8Array): boolean {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'))
+    return typeof value === 'object' && value !== null && ('schemaVersion' in value || 'rootfs' in value)
+  } catch {
+    return false
   }
 }
 
@@ -93,8 +117,9 @@ async function* keptLayer(
   }
 }
 
-/** The index that the engine itself wrote. */
+/** The index that the engine itself wrote, when all came that its list of images names, or an image at least. */
 async function* layoutFiles(files: ExportFiles): AsyncGenerator<TarContent> {
+  await ((await files.find(SAVE_MANIFEST)) ? readDockerSave(files) : readLayout(files))
   for (const path of [INDEX_FILE, LAYOUT_FILE]) {
     const file = await files.require(path, 'a part of the layout')
     yield document(path, await files.document(file, MAX_CONFIG_BYTES))

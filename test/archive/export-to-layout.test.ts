@@ -47,12 +47,7 @@ describe('an export becomes a layout', () => {
     const attestation = builder.json({ predicate: 'x' }, 'application/vnd.in-toto+json')
     const index = builder.index([image])
     const layout = builder.entries([{ ...index, annotations: { 'io.containerd.image.name': 'a:1' } }])
-    const archive = await converted([
-      ...layout.slice(2),
-      layout[1]!,
-      { name: 'manifest.json', body: '[]' },
-      layout[0]!,
-    ])
+    const archive = await converted([...layout.slice(2), layout[1]!, layout[0]!])
     await archive.verify()
     expect(archive.kind).toBe('oci-layout')
     expect(archive.images[0]!.manifest!.digest).toBe(image.digest)
@@ -70,6 +65,23 @@ describe('an export becomes a layout', () => {
       'a blob that is not what its name says',
       [{ name: `blobs/sha256/${'0'.repeat(64)}`, body: 'x' }],
       'DIGEST_MISMATCH',
+    ],
+    [
+      'an index whose images did not come',
+      (() => {
+        const builder = new LayoutBuilder()
+        const image = builder.image([base, top])
+        return builder.entries([image]).filter(({ name }) => !name.endsWith(image.digest.slice(7)))
+      })(),
+      'ARCHIVE_INVALID',
+    ],
+    [
+      'a layout one of whose layers did not come',
+      (() => {
+        const builder = new LayoutBuilder()
+        return builder.entries([builder.image([base, top])]).toSpliced(3, 1)
+      })(),
+      'ARCHIVE_INVALID',
     ],
     ['no list of images', [{ name: 'a/layer.tar', body: top }], 'ARCHIVE_INVALID'],
     [

@@ -8,11 +8,10 @@ import { ImgctlError } from '../../../src/errors/error.ts'
 import { OCI_LAYER_ZSTD } from '../../../src/oci/media-types.ts'
 import type { LoadEvent } from '../../../src/operations/load/events.ts'
 import { type LoadingEngine, loadImages } from '../../../src/operations/load/load-images.ts'
-import type { EngineInfo } from '../../../src/ports/engine.ts'
-import type { LoadedName } from '../../../src/ports/engine-transfer.ts'
 import { classicEntries, type Entry, LayoutBuilder, layerTar, pax, tar } from '../../archive/build-archive.ts'
 import { flipped, saved } from '../../archive/refusal.ts'
 import { openDescriptors, temporaryFolder } from '../../archive/temporary-folder.ts'
+import { takingEngine } from './taking-engine.ts'
 
 const folder = temporaryFolder()
 const untouched = () => Promise.reject(new Error('the engine was touched'))
@@ -22,46 +21,6 @@ beforeAll(async () => {
   base = await layerTar('base', Buffer.alloc(100_000, 'base'))
   top = await layerTar('top', 'top')
 })
-
-/** What an engine that takes everything was given. */
-function takingEngine(store: EngineInfo['store'] = 'classic') {
-  const taken: { images: string[]; kind?: string; manifests: (string | undefined)[] } = {
-    images: [],
-    manifests: [],
-  }
-  const platform = { os: 'linux', architecture: 'amd64' }
-  const engine: LoadingEngine = {
-    info: async () => ({
-      product: 'docker',
-      version: '1',
-      apiVersion: '1.41',
-      store,
-      platform,
-      host: 'unix:///x',
-    }),
-    inspectImage: async (reference) => ({
-      id: reference.startsWith('sha256:') ? (reference as `sha256:${string}`) : `sha256:${'0'.repeat(64)}`,
-      ...{ platform, size: 1, repoTags: [], variants: [], diffIDs: [], entrypoint: [], cmd: [] },
-    }),
-    async loadImages(tar) {
-      const chunks: Buffer[] = []
-      // A copy: the source uses its buffer again.
-      for await (const chunk of tar) chunks.push(Buffer.from(chunk))
-      const archive = await openArchiveStream(Readable.from(chunks), { spool: { folder: folder.spool } })
-      await archive.verify()
-      await archive.close()
-      taken.kind = archive.kind
-      taken.images = archive.images.flatMap(({ repoTags, configDigest }) =>
-        repoTags.length ? repoTags : [configDigest],
-      )
-      taken.manifests = archive.images.map(({ manifest }) => manifest?.digest)
-      return archive.images.flatMap(({ repoTags, configDigest }): LoadedName[] =>
-        repoTags.length ? repoTags.map((name) => ({ name })) : [{ id: configDigest }],
-      )
-    },
-  }
-  return { engine: async () => engine, taken }
-}
 
 async function load(
   bytes: Uint8Array,
@@ -139,15 +98,6 @@ describe('an archive that is bad never reaches the engine:', () => {
     expect(openDescriptors()).toBe(before)
   })
 
-  test('cut anywhere', async () => {
-    const whole = tar(classicEntries([{ tags: ['a:1'], layers: [base, top] }]))
-    const lastNeeded = whole.indexOf('repositories')
-    for (let i = 0; i < 60; i++) {
-      const failure = await load(whole.subarray(0, Math.floor((lastNeeded * i) / 60))).catch((error) => error)
-      expect(failure).toMatchObject({ code: 'ARCHIVE_INVALID', exitCode: 5 })
-    }
-  })
-
   test('a layer that is a decompression bomb', async () => {
     const layer = await layerTar('zeros', Buffer.alloc(20_000_000))
     const archive = await openArchiveStream(Readable.from([layoutOf((b) => [b.image([layer])])]))
@@ -161,14 +111,14 @@ describe('an archive that is bad never reaches the engine:', () => {
 
 describe('a classic engine is given', () => {
   test('a docker-save archive as it is', async () => {
-    const { engine, taken } = takingEngine()
+    const { engine, taken } = takingEngine(folder)
     const loaded = await load(tar(classicEntries([{ tags: ['app:1', 'b:2'], layers: [base] }])), engine)
     expect(loaded.map(({ name }) => name)).toEqual(['app:1', 'b:2'])
     expect(taken.kind).toBe('docker-save')
   })
 
   test('a layout as a docker-save archive, zstd layers decompressed', async () => {
-    const { engine, taken } = takingEngine()
+    const { engine, taken } = takingEngine(folder)
     const bytes = layoutOf((b) => {
       const image = b.image([base, top])
       const parsed = { digest: image.digest, mediaType: image.mediaType, size: image.size }
@@ -188,7 +138,7 @@ describe('a classic engine is given', () => {
   })
 
   test('of images that differ in platform the one that runs there', async () => {
-    const { engine, taken } = takingEngine()
+    const { engine, taken } = takingEngine(folder)
     const bytes = layoutOf((b) => [
       named(b.index([b.image([base]), b.image([top], { architecture: 'arm64' })]), 'app:1'),
     ])
@@ -199,7 +149,7 @@ describe('a classic engine is given', () => {
 
 describe('an engine with a containerd store is given', () => {
   test('a layout as it is, when its names are whole', async () => {
-    const { engine, taken } = takingEngine('containerd')
+    const { engine, taken } = takingEngine(folder, 'containerd')
     let digest = ''
     const bytes = layoutOf((b) => {
       const image = b.image([base])
@@ -214,7 +164,7 @@ describe('an engine with a containerd store is given', () => {
     ['app:1', ['app:1']],
     ['1.0', undefined],
   ])('a layout that names its image %s with a name that can be found again', async (name, names) => {
-    const { engine, taken } = takingEngine('containerd')
+    const { engine, taken } = takingEngine(folder, 'containerd')
     let digest = ''
     const bytes = layoutOf((b) => {
       const image = b.image([base])
@@ -230,7 +180,7 @@ describe('an engine with a containerd store is given', () => {
 test('warns of an image that cannot run on the server', async () => {
   const events: LoadEvent[] = []
   const entries = classicEntries([{ tags: ['app:1'], layers: [base], platform: { architecture: 'arm64' } }])
-  await load(tar(entries), takingEngine().engine, events)
+  await load(tar(entries), takingEngine(folder).engine, events)
   const warnings = events.flatMap((event) => (event.type === 'warning' ? [event.message] : []))
   expect(warnings).toEqual([expect.stringContaining('app:1 is linux/arm64')])
 })
