@@ -15,7 +15,9 @@ const SHOWN_DESCRIPTION = 45
 
 export default defineCommand({
   description: 'Searches Docker Hub for images, through the engine.',
-  arguments: { term: required('<term>', 'what to look for') },
+  arguments: {
+    term: required('<term>', 'what to look for; a registry of your own stands before it: HOST/TERM'),
+  },
   options: {
     limit: integer('--limit <n>', `how many at most (default: ${DEFAULT_LIMIT})`, LIMIT),
     filter: filters('only images with', FILTERS),
@@ -27,6 +29,7 @@ export default defineCommand({
   examples: [
     'imgctl image search nginx --limit 5',
     'imgctl image search node --filter is-official=true --format json',
+    'imgctl image search registry.example.com/app',
   ],
   async run({ args, options }, { engine, streams, signal }) {
     const { filter, limit = DEFAULT_LIMIT, format, quiet } = options
