@@ -1,6 +1,6 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer as createListener, type ListenOptions, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -215,6 +215,86 @@ describe('names are a help, and silent without it', () => {
   })
 })
 
+describe('an engine and a server that take a connection and never answer', () => {
+  let engine: Stalled
+  let remote: Stalled
+  beforeAll(async () => {
+    engine = await stalled({ path: join(folder, 'stalled.sock') })
+    remote = await stalled({ host: '127.0.0.1', port: 0 })
+  })
+  afterAll(() => Promise.all([engine.close(), remote.close()]))
+
+  const stalledEngine = () => ({ DOCKER_HOST: `unix://${engine.address}` })
+  const both = () => ({
+    ...server.env,
+    ...stalledEngine(),
+    IMGCTL_SERVER: `http://127.0.0.1:${remote.address}`,
+  })
+
+  const shell = (
+    name: string,
+    offered: (line: string, env: Record<string, string>) => Promise<readonly string[]>,
+  ) => {
+    test(`${name} offers nothing, says nothing and waits for nobody`, async () => {
+      await asked(async () => {
+        const before = [engine.connections(), remote.connections()]
+        expect(await offered('imgctl image save a', both())).toEqual([])
+        // Both were asked: it is their silence that leads to nothing.
+        return [engine.connections() > before[0]!, remote.connections() > before[1]!]
+      }).toEqual([true, true])
+      await expect.poll(() => [engine.open(), remote.open()]).toEqual([0, 0])
+    })
+
+    test(`${name} offers what the server has while the engine is silent`, async () => {
+      const env = { ...server.env, ...stalledEngine() }
+      const before = engine.connections()
+      await asked(() => offered('imgctl image save on', env)).toEqual(['only:2.0'])
+      expect(engine.connections()).toBeGreaterThan(before)
+    })
+  }
+
+  shell('bash', (line, env) => completeInBash(shells, line.split(' '), env))
+  describeWith(['fish'], 'fish', () => shell('fish', (line, env) => completeInFish(shells, line, env)))
+  describeWith(['zsh'], 'zsh', () => {
+    shell('zsh', async (line, env) => {
+      const after = (await completeInZsh(shells, line, env)).trimEnd()
+      return after === line ? [] : [after.slice(after.lastIndexOf(' ') + 1)]
+    })
+  })
+})
+
+interface Stalled {
+  /** The path of a socket, or a port. */
+  readonly address: string
+  /** How many there were in all, and how many are open. */
+  readonly connections: () => number
+  readonly open: () => number
+  readonly close: () => Promise<void>
+}
+
+/** Takes connections and never says a word. */
+async function stalled(where: ListenOptions): Promise<Stalled> {
+  const sockets = new Set<Socket>()
+  let connections = 0
+  const listener = createListener((socket) => {
+    connections++
+    sockets.add(socket)
+    socket.on('error', () => {}).on('close', () => sockets.delete(socket))
+    socket.resume()
+  })
+  await new Promise<void>((resolve) => listener.listen(where, resolve))
+  const address = listener.address()
+  return {
+    address: typeof address === 'string' ? address : String((address as AddressInfo).port),
+    connections: () => connections,
+    open: () => sockets.size,
+    close: async () => {
+      for (const socket of sockets) socket.destroy()
+      await new Promise((resolve) => listener.close(resolve))
+    },
+  }
+}
+
 for (const engine of ENGINES) {
   describeWith([engine], `names of ${engine}`, () => {
     test('are offered for commands that take them, beside those of the server', async () => {
@@ -231,6 +311,19 @@ for (const engine of ENGINES) {
       expect(await complete('save', '--local', 'only:')).not.toContain('only:2.0')
       expect(await complete('save', '--remote', `${prefix}:`)).not.toContain(IMAGES.hello)
       expect(await complete('delete', `${prefix}:`)).not.toContain(IMAGES.hello)
+    })
+
+    test('are offered while the server is silent', async () => {
+      const { fixtureImages, IMAGES } = await import('../services/fixtures.ts')
+      await fixtureImages(engine)
+      const remote = await stalled({ host: '127.0.0.1', port: 0 })
+      const IMGCTL_SERVER = `http://127.0.0.1:${remote.address}`
+      const env = { ...server.env, IMGCTL_SERVER, DOCKER_HOST: service(engine).dockerHost }
+      const words = ['imgctl', 'image', 'save', ...IMAGES.hello.split(/(:)/)]
+      const tag = IMAGES.hello.slice(IMAGES.hello.lastIndexOf(':') + 1)
+      await asked(() => completeInBash(shells, words, env)).toEqual([tag])
+      expect(remote.connections()).toBeGreaterThan(0)
+      await remote.close()
     })
   })
 }
