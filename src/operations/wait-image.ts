@@ -7,13 +7,15 @@ import type { ServerImages } from '../ports/server.ts'
 export interface WaitOptions {
   /** How long to wait from now, in milliseconds. */
   readonly deadlineMs: number
+  /** What the server said just now: it is not asked for that again. */
+  readonly from?: Image
   readonly signal?: AbortSignal
   /** Called with the image when its state, step or reason is another than before; first with what it is now. */
   readonly onState?: (image: Image) => void
 }
 
-/** An image of a few MB is active within a second: the first looks are close together. */
-const FIRST_POLL_MS = 100
+/** A server needs some 30 ms for an image of a few layers, a second for one of many: the first looks are close together. */
+const FIRST_POLL_MS = 40
 /** Often enough that nobody waits for the poll, seldom enough that many clients cost the server nothing. */
 const LONGEST_POLL_MS = 2_000
 const POLL_GROWTH = 1.5
@@ -41,14 +43,16 @@ const REASON_ERRORS: Partial<Record<ReasonCode, ErrorCode>> = {
 export async function waitForImage(
   server: Pick<ServerImages, 'image'>,
   id: string,
-  { deadlineMs, signal, onState }: WaitOptions,
+  { deadlineMs, from, signal, onState }: WaitOptions,
 ): Promise<Image> {
   const deadline = Date.now() + deadlineMs
   let seen: Image | undefined
   let lastAnswer = Date.now()
+  let answered = from
   for (let pause = FIRST_POLL_MS; ; pause = Math.min(pause * POLL_GROWTH, LONGEST_POLL_MS)) {
     try {
-      const image = await server.image(id, signal)
+      const image = answered ?? (await server.image(id, signal))
+      answered = undefined
       lastAnswer = Date.now()
       if (!seen || isNews(seen, image)) onState?.(image)
       seen = image

@@ -41,6 +41,18 @@ function reason(code: ReasonCode, retryable = false): Reason {
 }
 const unreachable = () => new ImgctlError('SERVER_UNREACHABLE', 'gone', { retryable: true })
 
+test('what the server just said is told, and not asked for', async () => {
+  const seen: string[] = []
+  const onState = ({ state }: Image) => seen.push(state)
+  const server = serverOf(image())
+  const from = image({ state: 'validating' })
+  await waitForImage(server, 'id-1', { deadlineMs: 60_000, from, onState })
+  expect([seen, server.asked]).toEqual([['validating', 'active'], ['id-1']])
+  const nobody = serverOf(notFound())
+  await waitForImage(nobody, 'id-1', { deadlineMs: 60_000, from: image() })
+  expect(nobody.asked).toEqual([])
+})
+
 test('each state is told once, and the active image is the answer', async () => {
   const states = [
     image({ state: 'pending' }),

@@ -273,13 +273,9 @@ async function settle(run: PushRun, image: Image): Promise<Image> {
   const { ports, request, onEvent, signal } = run
   if (request.waitMs === undefined) return image
   onEvent({ type: 'phase', phase: 'validate' })
-  // The server has said so just now.
-  if (image.state === 'active') {
-    onEvent({ type: 'state', image })
-    return image
-  }
   return waitForImage(ports.server, image.id, {
     deadlineMs: request.waitMs,
+    from: image,
     onState: (state) => onEvent({ type: 'state', image: state }),
     ...(signal ? { signal } : {}),
   })
