@@ -1,12 +1,12 @@
 import type { Readable } from 'node:stream'
-import { ImgctlError, isCode } from '../errors/error.ts'
+import { ImgctlError } from '../errors/error.ts'
 import { backOff } from '../internal/retry.ts'
 import type { Descriptor } from '../oci/manifest.ts'
 import type { WriteOptions } from '../ports/registry.ts'
 import type { Checkpoint } from '../ports/upload-journal.ts'
 import type { Connection } from './connection.ts'
 import { RegistryError } from './errors.ts'
-import { asRetryable, isRefusal, isResumable, tooLarge, uploadLost } from './upload-failures.ts'
+import { asRetryable, isRefusal, isResumable, maySendOn, tooLarge, uploadLost } from './upload-failures.ts'
 import { isSessionLost, UploadSession } from './upload-session.ts'
 
 /** What is sent at a time once a streamed upload failed: each part that is confirmed need not be sent again. */
@@ -152,7 +152,8 @@ export class BlobUpload {
     const isWholeBlob = source.isWhole && length === source.end
     // CNCF distribution (also in Harbor) gives a session up whose PATCH was cut. Where connections are cut by
     // age or volume, only a new one for each chunk gets a large blob through.
-    await this.#session.send(offset, body, { isWholeBlob, closes: this.#isCut })
+    const send = () => this.#session.send(offset, body, { isWholeBlob, closes: this.#isCut })
+    await this.#connection.gate.run(send, this.#options.signal)
     this.#arrived(offset + length)
   }
 
@@ -242,10 +243,4 @@ export class BlobUpload {
       return answer.status === 200 && Number(answer.header('content-length')) === size
     })
   }
-}
-
-/** Whether what stopped an upload from outside lets a later run go on: the user, or another layer's failure that may pass. */
-function maySendOn(reason: unknown): boolean {
-  if (!(reason instanceof ImgctlError)) return true
-  return reason.retryable || isCode(reason, 'INTERRUPTED', 'TERMINATED', 'OUTPUT_CLOSED')
 }

@@ -7,6 +7,7 @@ import type { RepositoryLocation, TransferTuning } from '../ports/registry.ts'
 import { type Access, Authorization } from './authorization.ts'
 import { exchange, exchangeFollowing, type HttpAnswer, type HttpRequest, type Timeouts } from './http.ts'
 import { registryHost } from './registry-host.ts'
+import { UploadGate } from './upload-gate.ts'
 
 export interface ConnectionSettings {
   readonly dispatcher: Dispatcher
@@ -30,6 +31,8 @@ export class Connection {
   bodyLimit = Number.POSITIVE_INFINITY
   /** Whether an upload was lost to a cut connection: from then on each chunk gets its own. */
   isCut = false
+  /** For the parts of all uploads. */
+  readonly gate = new UploadGate()
   readonly #settings: ConnectionSettings
   readonly #root: URL
   readonly #authorization: Authorization

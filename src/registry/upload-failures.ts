@@ -1,4 +1,4 @@
-import { ImgctlError } from '../errors/error.ts'
+import { ImgctlError, isCode } from '../errors/error.ts'
 import { RegistryError } from './errors.ts'
 import { isSessionLost } from './upload-session.ts'
 
@@ -36,4 +36,10 @@ export function tooLarge(error: RegistryError, refused: number): ImgctlError {
       cause: error,
     },
   )
+}
+
+/** Whether what stopped an upload from outside lets a later run go on: the user, or another layer's failure that may pass. */
+export function maySendOn(reason: unknown): boolean {
+  if (!(reason instanceof ImgctlError)) return true
+  return reason.retryable || isCode(reason, 'INTERRUPTED', 'TERMINATED', 'OUTPUT_CLOSED')
 }
