@@ -7,6 +7,7 @@ import { CUT_EVERY_BYTES, cutConnections, cutToDistribution, cutToOwnServer } fr
 import { pushGoals } from './push/goals.ts'
 import { imageSet } from './push/image-set.ts'
 import { toOwnServer } from './push/own-server.ts'
+import { progressCost } from './push/progress.ts'
 import { printResults, type Row, writeResults } from './results.ts'
 
 /** Of a quick run, whose images are smaller than what is cut otherwise. */
@@ -14,7 +15,7 @@ const QUICK_CUT_BYTES = 10_000_000
 
 /**
  * Goals: the table at the end of the design of push. Options: `--quick` pushes small images, which shows that all
- * works and no goal; `--only PART,...` of classic, containerd, archive, others, cut; `--rounds N`; `--json FILE`.
+ * works and no goal; `--only PART,...` of classic, containerd, archive, others, cut, progress; `--rounds N`; `--json FILE`.
  * Linux, as root, with docker's client. Needs 8 GB in the cache folder of the test services and as much in /tmp.
  */
 export default async function push(args: string[]): Promise<void> {
@@ -65,6 +66,7 @@ export default async function push(args: string[]): Promise<void> {
         ...(await cutConnections('layout to imgctl serve', cutToOwnServer(mixed, layout), cutEvery)),
       ]
     },
+    progress: () => progressCost(arena, mixed, rounds),
   }
   const rows: Row[] = []
   try {

@@ -55,8 +55,11 @@ export class Arena {
 }
 
 export function imgctlPush(source: string, to: string, env: Record<string, string>): Promise<Run> {
-  const command = [process.execPath, PROGRAM, 'image', 'push', source, '--to', to, '--progress', 'none']
-  return measure({ command, env })
+  return measure({ command: [...pushCommand(source, to), '--progress', 'none'], env })
+}
+
+export function pushCommand(source: string, to: string): readonly string[] {
+  return [process.execPath, PROGRAM, 'image', 'push', source, '--to', to]
 }
 
 /** Through the engine, which does the work: only the seconds say something. */

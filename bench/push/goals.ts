@@ -3,6 +3,7 @@ import type { Goal, Row } from '../results.ts'
 import { median } from '../side-by-side.ts'
 import { CRANE, DOCKER, IMGCTL, SKOPEO } from './contestants.ts'
 import { CUT, cutTitle } from './cut.ts'
+import { PROGRESS } from './progress.ts'
 
 const NODE_STARTS = 11
 
@@ -88,6 +89,15 @@ export function pushGoals(rows: readonly Row[]): Goal[] {
       atMost: 1.1,
       unit: 'x the bytes',
     },
+    ...['plain', 'json', 'terminal'].map(
+      (kind): Goal => ({
+        name: `progress, ${kind}`,
+        // Of a push that keeps the cores busy, CPU is throughput, and other load does not disturb it.
+        value: value(PROGRESS, kind, 'x CPU'),
+        atMost: 1.03,
+        unit: 'x the CPU without',
+      }),
+    ),
     {
       name: 'peak RSS of all pushes',
       value: peaks.length ? Math.max(...peaks) : undefined,
