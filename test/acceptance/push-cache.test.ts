@@ -82,15 +82,6 @@ test('an entry that somebody changed makes no wrong image: the layer is sent', a
   expect(digestOf(third)).toBe(digestOf(right))
 })
 
-test('a cache that is deleted costs time only', async () => {
-  const path = await archive('deleted')
-  const first = await push(path, 'deleted:1.0')
-  await rm(join(server.folder, 'cache'), { recursive: true })
-  const second = await push(path, 'deleted:2.0')
-  expect(second.code).toBe(0)
-  expect(digestOf(second)).toBe(digestOf(first))
-})
-
 test('a cache that is garbage is an empty one, which --debug says, and is a cache again afterwards', async () => {
   const path = await archive('corrupt')
   const first = await push(path, 'corrupt:1.0')

@@ -7,9 +7,8 @@ import { buildImage } from '../services/build-image.ts'
 import { callEngine, engineList } from '../services/engine.ts'
 import { fixtureImages, IMAGES } from '../services/fixtures.ts'
 import { describeWith, service } from '../services/use.ts'
-import { EXPORTS, type FaultProxy, faultProxy, UPLOADS } from '../support/fault-proxy.ts'
-import { diesInExport, losesSession, onParts } from '../support/faults.ts'
-import { imgctl, jsonError, serve, startImgctl, type TestServer } from './program.ts'
+import { EXPORTS, type FaultProxy, faultProxy } from '../support/fault-proxy.ts'
+import { imgctl, serve, type TestServer } from './program.ts'
 
 const MIB = 1024 * 1024
 const LAYER = 24 * MIB
@@ -89,52 +88,6 @@ describeWith(['dockerClassic'], 'what a push reads of an engine', () => {
     expect(next.code).toBe(0)
     expect([engine.received(EXPORTS), proxy.count('PATCH')]).toEqual([0, 0])
     expect(engine.of(undefined, /\/(get|push|tag)\b/)).toEqual([])
-  })
-
-  test('an engine that dies during the export: an error that says so, no tag more or less, and then it works', async () => {
-    await forget()
-    const before = await tags()
-    engine.faultFor = diesInExport(LAYER / 2)
-    const broken = await push('dying:1.0', '--via', 'direct')
-    expect(jsonError(broken)).toMatchObject({ code: expect.stringMatching(/^ENGINE_/) })
-    expect([1, 8]).toContain(broken.code)
-    expect(proxy.count('PUT', /manifests/)).toBe(0)
-    engine.faultFor = () => undefined
-    expect(await push('dying:1.0', '--via', 'direct')).toMatchObject({ code: 0 })
-    expect(await tags()).toEqual(before)
-  })
-
-  test('a session that is lost: the export is read once more, and no third time', async () => {
-    await forget()
-    const losing = await faultProxy(server.url, losesSession(MIB))
-    try {
-      const env = { ...environment(), IMGCTL_SERVER: losing.url }
-      const args = ['image', 'push', image, '--name', 'lost:1.0', '--via', 'direct']
-      const result = await imgctl(args, { env })
-      expect(result).toMatchObject({ code: 0, stderr: expect.stringContaining('reading the image again') })
-      expect(engine.count('GET', EXPORTS)).toBe(2)
-    } finally {
-      await losing.close()
-    }
-  })
-
-  test('kill -9 at the half of an export that is sent: the next run sends the rest', async () => {
-    await forget()
-    const slow = await faultProxy(server.url, onParts({ bytesPerSecond: 8 * MIB }))
-    try {
-      const env = { ...environment(), IMGCTL_SERVER: slow.url }
-      const args = ['image', 'push', image, '--name', 'halved:1.0', '--via', 'direct']
-      const run = startImgctl(args, { env })
-      while (slow.sent(UPLOADS) < LAYER * 0.4) await new Promise((resolve) => setTimeout(resolve, 10))
-      run.child.kill('SIGKILL')
-      await run.ended
-      slow.faultFor = () => undefined
-      expect(await imgctl(args, { env })).toMatchObject({ code: 0 })
-      // base64 compresses to three quarters.
-      expect(slow.sent(UPLOADS)).toBeLessThanOrEqual(1.1 * 0.77 * LAYER)
-    } finally {
-      await slow.close()
-    }
   })
 })
 

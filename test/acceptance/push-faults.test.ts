@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { FaultFor } from '../support/fault.ts'
-import { type FaultProxy, faultProxy, UPLOADS } from '../support/fault-proxy.ts'
-import { limitsBodies, onParts, onUploads, refusal, times } from '../support/faults.ts'
+import { type FaultProxy, faultProxy } from '../support/fault-proxy.ts'
+import { onParts, onUploads, refusal, times } from '../support/faults.ts'
 import { until } from '../support/until.ts'
 import { savedImage, writeArchive } from './archives.ts'
 import { imgctl, jsonError, serve, startImgctl, type TestServer } from './program.ts'
@@ -122,28 +122,9 @@ describe('a registry that refuses the upload', () => {
     expect(await push(await archive(`again:s${status}`), env)).toMatchObject({ code: 0 })
     expect(proxy!.exchanges.filter((each) => each.status === status)).toHaveLength(1)
   })
-
-  test('with 413 above 1 MiB: the chunks get smaller until they pass', async () => {
-    const env = await throughProxy(limitsBodies(MIB))
-    expect(await push(await archive('chunks:1.0', 3 * MIB), env)).toMatchObject({ code: 0 })
-  })
-
-  test('by breaking the connection in the middle: the upload goes on where it stopped', async () => {
-    const env = await throughProxy(times(1, onParts({ cutAfter: MIB })))
-    expect(await push(await archive('cut:1.0', 3 * MIB), env)).toMatchObject({ code: 0 })
-    expect(proxy!.cuts()).toBe(1)
-    expect(proxy!.count('GET', UPLOADS)).toBeGreaterThan(0)
-  })
 })
 
 describe('two pushes of one name at once', () => {
-  test('of one image: both succeed with one digest', async () => {
-    const path = await archive('twins:1.0', MIB)
-    const [a, b] = await Promise.all([push(path), push(path)])
-    expect([a.code, b.code]).toEqual([0, 0])
-    expect(a.stdout).toBe(b.stdout)
-  })
-
   test('of two images: one wins, the other is told, and the name is the winner’s', async () => {
     const paths = [await archive('rivals:1.0', MIB), await archive('rivals:1.0-b', MIB)]
     const results = await Promise.all(paths.map((path) => push(path, {}, '--name', 'rivals:1.0')))

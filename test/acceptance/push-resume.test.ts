@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { Fault } from '../support/fault.ts'
 import { type FaultProxy, faultProxy, UPLOADS } from '../support/fault-proxy.ts'
-import { cutsConnections, losesSession, onParts } from '../support/faults.ts'
+import { onParts } from '../support/faults.ts'
 import { until } from '../support/until.ts'
 import { savedImage, writeArchive } from './archives.ts'
 import { imgctl, serve, startImgctl, type TestServer } from './program.ts'
@@ -133,44 +133,6 @@ describe('a push that was killed', () => {
     expect(proxy!.sent(UPLOADS) - first).toBeGreaterThanOrEqual(IMAGE)
     expect(await notes()).toEqual([])
   })
-})
-
-test('a server that is killed at the half of a push and comes back: the same run ends well', async () => {
-  const own = await serve()
-  try {
-    const { env } = await throughProxy(own)
-    const run = startImgctl(['image', 'push', await archive('restarted'), '--retries', '20'], { env })
-    await until(() => proxy!.sent(UPLOADS) >= IMAGE / 2)
-    await own.crash()
-    await own.restart()
-    expect(await run.ended).toMatchObject({ code: 0 })
-    // What was on its way when it died, and what the tries sent that met nobody.
-    expect(proxy!.sent(UPLOADS)).toBeLessThanOrEqual(1.6 * IMAGE)
-  } finally {
-    await own.stop()
-  }
-})
-
-test.each([
-  [20, 1],
-  [5, 8],
-])('connections that are cut after %i MiB: at most a tenth more bytes go than without', async (mib, cuts) => {
-  proxy = await faultProxy(server.url, cutsConnections(mib * MIB))
-  const env = { ...server.env, IMGCTL_SERVER: proxy.url }
-  const result = await imgctl(['image', 'push', await archive(`cut${mib}`)], { env })
-  expect(result.code).toBe(0)
-  expect(proxy.cuts()).toBeGreaterThanOrEqual(cuts)
-  expect(proxy.sent()).toBeLessThanOrEqual(1.1 * IMAGE)
-})
-
-test('a session that is lost in the middle of a layer: that layer begins anew, once', async () => {
-  proxy = await faultProxy(server.url, losesSession(16 * MIB))
-  const env = { ...server.env, IMGCTL_SERVER: proxy.url }
-  const result = await imgctl(['image', 'push', await archive('lost')], { env })
-  expect(result).toMatchObject({ code: 0, stderr: expect.stringContaining('sending it again') })
-  // What was lost, the chunk that was refused, and the layer.
-  expect(proxy.sent(UPLOADS)).toBeLessThanOrEqual(IMAGE + 24 * MIB + MIB)
-  expect(proxy.count('POST', /blobs\/uploads/)).toBeLessThanOrEqual(4)
 })
 
 test('two identical pushes at once never write into one session', async () => {

@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { describeWith } from '../../services/use.ts'
 import { EXPORTS, UPLOADS } from '../../support/fault-proxy.ts'
 import { diesInExport, onParts } from '../../support/faults.ts'
+import { until } from '../../support/until.ts'
 import { jsonError } from '../program.ts'
 import { distribution, ownServer, type Place } from './place.ts'
 import { PLACES, type PlaceName, routes, WAYS } from './routes.ts'
@@ -148,12 +149,4 @@ async function smallPlace(name: PlaceName): Promise<Place> {
     await rm(folder, { recursive: true, force: true })
   })
   return place
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 3000; tries++) {
-    if (condition()) return
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  throw new Error('it never happened')
 }
