@@ -20,11 +20,12 @@ describe('no engine', () => {
     ['tcp://127.0.0.1:1', 'nothing listens there'],
     ['tcp://engine.invalid:2375', /there is no such host|cannot be looked up/],
   ])('%s', async (host, reason) => {
-    await expect(engineAt(host).inspectImage('app:1')).rejects.toMatchObject({
-      code: 'ENGINE_UNREACHABLE',
-      message: expect.stringMatching(reason),
-      context: [expect.stringContaining(host)],
-    })
+    const error: unknown = await engineAt(host)
+      .inspectImage('app:1')
+      .catch((thrown) => thrown)
+    expect(error).toMatchObject({ code: 'ENGINE_UNREACHABLE', context: [] })
+    expect(error).toHaveProperty('message', expect.stringContaining(host))
+    expect(error).toHaveProperty('message', expect.stringMatching(reason))
   })
 
   test('a socket that this user may not use says how to be allowed', async () => {
