@@ -77,6 +77,6 @@ function hintFor(failed: readonly FailedPlace[]): string {
     return 'your user may not use the engine: sudo usermod -aG docker "$USER", then log in again'
   }
   if (failed.length === 1)
-    return 'start it, or name another: --host, --context; imgctl doctor shows what is in force'
+    return 'start it, or name another (--host, --context); an archive needs none: imgctl image push ./app.tar'
   return 'start Docker or Podman, or push an archive, which needs no engine: imgctl image push ./app.tar'
 }

@@ -34,7 +34,7 @@ describe('no engine anywhere', () => {
     expect(noEngine([failedAt('tcp://far:2375', 'DOCKER_HOST', 'ETIMEDOUT')])).toMatchObject({
       message: 'no container engine at tcp://far:2375 (DOCKER_HOST): no answer',
       context: [],
-      hint: expect.stringMatching(/^start it, or name another: --host/),
+      hint: expect.stringMatching(/^start it, or name another \(--host.*imgctl image push/),
     })
   })
 

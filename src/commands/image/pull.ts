@@ -1,4 +1,4 @@
-import { pullImage } from '../../operations/pull-image.ts'
+import { pullImage } from '../../operations/pull/pull-image.ts'
 import { createProgress } from '../../terminal/create-progress.ts'
 import { printRecords } from '../../terminal/records.ts'
 import { defineCommand } from '../command.ts'

@@ -1,5 +1,5 @@
 import { formatPlatform } from '../../oci/platform.ts'
-import type { PullEvent, Pulled } from '../../operations/pull-image.ts'
+import type { PullEvent, Pulled } from '../../operations/pull/pull-image.ts'
 import type { Progress } from '../../terminal/progress.ts'
 import type { RecordView } from '../../terminal/records.ts'
 

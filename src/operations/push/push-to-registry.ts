@@ -9,6 +9,7 @@ import { inspectFor } from '../engine-platform.ts'
 import type { BuildChoice } from './built-source.ts'
 import { engineFirst } from './engine-first.ts'
 import type { PushEvent } from './events.ts'
+import { keepBuilt } from './keep-built.ts'
 import { assertCompression, type BlobCompression } from './layer-encoder.ts'
 import { mountLayers } from './mount.ts'
 import { openSource } from './open-source.ts'
@@ -108,7 +109,7 @@ export async function pushToRegistry(
       transfer(planned, reference, request, ports.engine),
     )
     onEvent({ type: 'pushed', digest: descriptor.digest, size: descriptor.size })
-    if (request.build && request.source) await keepBuilt(ports, source, request.source, signal)
+    if (request.build && request.source) await keepBuilt(await ports.engine(), source, request.source, signal)
     return { plan, pushed: { reference, platform, descriptor } }
   } catch (error) {
     throw withLogin(error, reference)
@@ -155,16 +156,6 @@ async function buildChosen(
   const platform = build.platform ?? (await engine.info(signal)).platform
   const { builtSource } = await import('./built-source.ts')
   return builtSource({ engine, credentials }, { ...build, platform }, source ?? to, onEvent, signal)
-}
-
-/** The user named the image: then it is theirs to keep, as after `docker build -t`. */
-async function keepBuilt(
-  ports: RegistryPushPorts,
-  { engineReference }: ImageSource,
-  name: string,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  if (engineReference) await (await ports.engine()).tagImage(engineReference, name, signal)
 }
 
 /** An engine pushes an index only with all that it names; else one of its images, in silence. */

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
-import type { Image } from '../../src/contract/image.ts'
-import { ImgctlError } from '../../src/errors/error.ts'
-import type { Digest } from '../../src/oci/digest.ts'
-import { type PullPorts, pullImage } from '../../src/operations/pull-image.ts'
-import type { EngineAuth } from '../../src/ports/engine-push.ts'
-import type { Repository, RepositoryLocation } from '../../src/ports/registry.ts'
-import type { RegistryCredentials } from '../../src/ports/registry-credentials.ts'
-import { sessionOf } from './session.ts'
+import type { Image } from '../../../src/contract/image.ts'
+import { ImgctlError } from '../../../src/errors/error.ts'
+import type { Digest } from '../../../src/oci/digest.ts'
+import { type PullPorts, pullImage } from '../../../src/operations/pull/pull-image.ts'
+import type { EngineAuth } from '../../../src/ports/engine-push.ts'
+import type { Repository, RepositoryLocation } from '../../../src/ports/registry.ts'
+import type { RegistryCredentials } from '../../../src/ports/registry-credentials.ts'
+import { sessionOf } from '../session.ts'
 
 const DIGEST: Digest = `sha256:${'d'.repeat(64)}`
 const SIGNAL = new AbortController().signal
