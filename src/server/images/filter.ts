@@ -2,6 +2,7 @@ import { type ExpressionBuilder, type ExpressionWrapper, type SqlBool, sql } fro
 import { IMAGE_STATES, type ListImagesQuery, MAX_LABELS } from '../../contract/image.ts'
 import { ImgctlError } from '../../errors/error.ts'
 import type { Database } from '../store/schema.ts'
+import { type Label, parseLabel } from './labels.ts'
 
 /** As many as an image has labels. Each is a part of the SQL, whose depth and number of values have limits. */
 const MAX_LIST = MAX_LABELS
@@ -9,14 +10,18 @@ const MAX_LIST = MAX_LABELS
 type Builder = ExpressionBuilder<Database, 'images'>
 type Condition = ExpressionWrapper<Database, 'images', SqlBool>
 
-/** The conditions of a list query; all must hold. @throws ImgctlError BAD_REQUEST */
+/** The labels that a list query asks for; an image must have all. @throws ImgctlError BAD_REQUEST */
+export function queriedLabels(query: ListImagesQuery): Label[] {
+  return splitList(query.label).map(parseLabel)
+}
+
+/** The conditions of a list query but for its labels; all must hold. @throws ImgctlError BAD_REQUEST */
 export function imageFilter(query: ListImagesQuery): (eb: Builder) => Condition {
   return (eb) =>
     eb.and([
       ...(query.name ? [sql<SqlBool>`name LIKE ${toLikePattern(query.name)} ESCAPE '\\'`] : []),
       ...(query.state ? [eb('state', 'in', parseStates(query.state))] : []),
       ...(query.visibility ? [eb('visibility', '=', query.visibility as 'private' | 'public')] : []),
-      ...splitList(query.label).map(hasLabel),
     ])
 }
 
@@ -34,17 +39,6 @@ function parseStates(text: string): string[] {
   throw new ImgctlError('BAD_REQUEST', `${JSON.stringify(unknown)} is not a state of an image`, {
     hint: `the states are ${IMAGE_STATES.join(', ')}`,
   })
-}
-
-/** The search in the text is fast and lets too much through; the one in the parsed labels is exact. */
-function hasLabel(label: string) {
-  const equals = label.indexOf('=')
-  const key = equals < 0 ? label : label.slice(0, equals)
-  const value = equals < 0 ? undefined : label.slice(equals + 1)
-  const text = `${JSON.stringify(key)}:${value === undefined ? '' : JSON.stringify(value)}`
-  const isValue = value === undefined ? sql`` : sql` AND value = ${value}`
-  return sql<SqlBool>`(INSTR("labelsJson", ${text}) > 0
-    AND EXISTS (SELECT 1 FROM json_each("labelsJson") WHERE key = ${key}${isValue}))`
 }
 
 function splitList(text: string | undefined): string[] {

@@ -20,6 +20,7 @@ export async function checkRecords(db: Trx): Promise<Finding[]> {
     ...(await checkManifests(db)),
     ...(await checkTags(db)),
     ...(await checkImages(db)),
+    ...(await checkLabels(db)),
     ...(await checkSums(db)),
   ]
 }
@@ -76,6 +77,21 @@ function checkImages(db: Trx): Promise<Finding[]> {
       WHERE i.state = 'active' AND NOT EXISTS (
         SELECT 1 FROM repositories p JOIN tags t ON t."repositoryId" = p.id AND t.tag = i.tag AND t.digest = i.digest
           WHERE p."organizationId" = i."organizationId" AND p.path = i.repository)`,
+  )
+}
+
+/** What a list finds images by is what they have. */
+function checkLabels(db: Trx): Promise<Finding[]> {
+  const labels = sql`json_each(CASE WHEN json_valid(i."labelsJson") THEN i."labelsJson" ELSE '{}' END)`
+  const same = sql`l."organizationId" = i."organizationId" AND l.key = j.key AND l.value = j.value AND l."imageId" = i.id`
+  return findings(
+    db,
+    'DATABASE_DAMAGED',
+    sql`SELECT DISTINCT o.slug || '/' || i.name AS subject, 'its label ' || j.key || ' does not find it' AS problem
+      FROM images i JOIN organizations o ON o.id = i."organizationId", ${labels} j
+      WHERE NOT EXISTS (SELECT 1 FROM image_labels l WHERE ${same})
+    UNION SELECT l."imageId", 'it is found by a label ' || l.key || ', which it does not have' FROM image_labels l
+      WHERE NOT EXISTS (SELECT 1 FROM images i, ${labels} j WHERE i.id = l."imageId" AND ${same})`,
   )
 }
 

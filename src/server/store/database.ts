@@ -3,6 +3,7 @@ import * as initial from './migrations/001-initial.ts'
 import * as login from './migrations/002-login.ts'
 import * as storedBytes from './migrations/003-stored-bytes.ts'
 import * as audit from './migrations/004-audit.ts'
+import * as imageLabels from './migrations/005-image-labels.ts'
 import * as operator from './migrations/006-operator.ts'
 import type { Database } from './schema.ts'
 import { sqliteDialect } from './sqlite.ts'
@@ -20,6 +21,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '002-login': login,
   '003-stored-bytes': storedBytes,
   '004-audit': audit,
+  '005-image-labels': imageLabels,
   '006-operator': operator,
 }
 

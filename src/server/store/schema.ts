@@ -25,6 +25,7 @@ export interface Database {
   tags: TagTable
   uploads: UploadTable
   images: ImageTable
+  image_labels: ImageLabelTable
   image_events: ImageEventTable
   audit_log: AuditLogTable
 }
@@ -243,6 +244,14 @@ export interface ImageTable {
   nextAttemptAt: number
   leaseOwner: string | null
   leaseUntil: number | null
+}
+
+/** `labelsJson` of the images, to find them by: triggers keep it. */
+export interface ImageLabelTable {
+  organizationId: string
+  key: string
+  value: string
+  imageId: string
 }
 
 export interface ImageEventTable {

@@ -84,7 +84,7 @@ async function storedOf({ ctx: { db } }: OpenApp, slug: string): Promise<string>
     .select('id')
     .where('slug', '=', slug)
     .executeTakeFirstOrThrow()
-  const own = ['memberships', 'api_keys', 'registries', 'repositories', 'images'] as const
+  const own = ['memberships', 'api_keys', 'registries', 'repositories', 'images', 'image_labels'] as const
   const inRepository = ['blob_links', 'manifests', 'tags', 'uploads'] as const
   const tables: Record<string, unknown> = {}
   for (const table of own) {

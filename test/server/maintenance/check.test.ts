@@ -125,6 +125,24 @@ const DAMAGES: readonly [string, (store: Store) => Promise<unknown>, FindingCode
     /refers to a row of users that is not there/,
   ],
   [
+    'a label does not find its image',
+    async ({ ctx }) => {
+      await ctx.db.updateTable('images').set({ labelsJson: '{"team":"a"}' }).execute()
+      await ctx.db.deleteFrom('image_labels').execute()
+    },
+    ['DATABASE_DAMAGED'],
+    /its label team does not find it/,
+  ],
+  [
+    'a label finds an image that does not have it',
+    async ({ ctx }) => {
+      await ctx.db.updateTable('images').set({ labelsJson: '{"team":"a"}' }).execute()
+      await ctx.db.updateTable('image_labels').set({ value: 'b' }).execute()
+    },
+    ['DATABASE_DAMAGED', 'DATABASE_DAMAGED'],
+    /found by a label team, which it does not have/,
+  ],
+  [
     'the sum for the quota is another',
     ({ ctx }) => ctx.db.updateTable('organizations').set({ storedBytes: 7 }).execute(),
     ['DATABASE_DAMAGED', 'DATABASE_DAMAGED'],
