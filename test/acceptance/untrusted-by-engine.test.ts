@@ -16,7 +16,7 @@ const address = Object.values(networkInterfaces())
   .flat()
   .find((each) => each?.family === 'IPv4' && !each.internal)?.address
 
-for (const name of ['dockerClassic', 'dockerContainerd'] as const) {
+for (const name of ['dockerClassic', 'dockerContainerd', 'podman'] as const) {
   describeWith([name, 'registry'], `a registry that ${name} does not trust`, () => {
     let folder: string
     let secured: TestServer
