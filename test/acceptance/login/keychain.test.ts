@@ -207,3 +207,17 @@ test('IMGCTL_CREDENTIAL_STORE with another word is a wrong usage', async () => {
   const { code, stderr } = await loginWithKey(user, { IMGCTL_CREDENTIAL_STORE: 'kernel' })
   expect([code, stderr]).toEqual([2, expect.stringContaining('it can be keychain or file')])
 })
+
+test.runIf(process.platform === 'linux')('no session bus, and so no keyring: said in words', async () => {
+  const user = newUser()
+  const env = {
+    IMGCTL_CREDENTIAL_STORE: 'keychain',
+    DBUS_SESSION_BUS_ADDRESS: '',
+    XDG_RUNTIME_DIR: '/nonexistent',
+  }
+  const result = await loginWithKey(user, env)
+  expect([result.code, result.stderr]).toEqual([
+    4,
+    expect.stringContaining('error: the keychain cannot be used: no D-Bus session runs here'),
+  ])
+})
