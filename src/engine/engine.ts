@@ -67,7 +67,8 @@ export function createEngine({ environment, ...choice }: EngineOptions): Engine 
     },
     imageHistory: async (reference, signal, platform) =>
       imageHistory(await connected(signal), reference, signal, platform),
-    tagImage: async (source, target, signal) => tagImage(await connected(signal), source, target, signal),
+    tagImage: async (source, target, signal, known) =>
+      tagImage(await connected(signal), source, target, signal, known),
     untagImage: async (target) => untagImage(await connected(), target),
     listTags: async (prefix, signal) => listTags(await connected(signal), prefix, signal),
     pushImage: async (target, auth, options) =>

@@ -17,10 +17,11 @@ export async function tagImage(
   source: string,
   target: string,
   signal?: AbortSignal,
+  known?: readonly string[],
 ): Promise<void> {
   const { repository, tag } = splitTarget(target)
-  const { repoTags } = await inspectImage(engine, source, signal)
-  if (!repoTags.some((name) => taggedReference(name))) {
+  const tags = known ?? (await inspectImage(engine, source, signal)).repoTags
+  if (!tags.some((name) => taggedReference(name))) {
     throw new ImgctlError(
       'UNSUPPORTED',
       `the image ${source} has no tag, so the engine cannot push it for us`,

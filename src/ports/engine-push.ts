@@ -17,10 +17,11 @@ export interface EnginePush {
   /** The id of the image with this name; undefined when there is none. @throws ImgctlError ENGINE_UNREACHABLE, ENGINE_ERROR */
   imageId(reference: string, signal?: AbortSignal): Promise<Digest | undefined>
   /**
+   * @param known the tags that the image has; without it the engine is asked
    * @throws ImgctlError IMAGE_NOT_FOUND; UNSUPPORTED when the image has no tag of its own, because engines delete
    *   an image with its last tag
    */
-  tagImage(source: string, target: string, signal?: AbortSignal): Promise<void>
+  tagImage(source: string, target: string, signal?: AbortSignal, known?: readonly string[]): Promise<void>
   /** Removes the tag only, never another tag or a parent. Does nothing when the tag is gone. */
   untagImage(target: string): Promise<void>
   /** Tags in the engine whose last part (after `:`) starts with `prefix`. */

@@ -25,6 +25,30 @@ describe('tagging', () => {
     })
     await expect(engine.tagImage(ID, TARGET)).rejects.toMatchObject({ code: 'UNSUPPORTED' })
   })
+
+  test('does not ask for tags that are known, and looks at them', async () => {
+    const { engine, requests } = await scriptedEngine({
+      answers: { 'POST /images/app:1/tag': json('', 201) },
+    })
+    await engine.tagImage('app:1', TARGET, undefined, ['app:1'])
+    expect(requests.filter((call) => call.includes('/images/'))).toHaveLength(1)
+    await expect(engine.tagImage(ID, TARGET, undefined, [])).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+    expect(requests.filter((call) => call.includes('/images/'))).toHaveLength(1)
+  })
+})
+
+describe('the image of a name', () => {
+  test('is told by its id; of none nothing else is asked', async () => {
+    const { engine, requests } = await scriptedEngine({
+      answers: {
+        'GET /images/app:1/json': json({ Id: ID }),
+        'GET /images/none:1/json': json({ message: 'no such image' }, 404),
+      },
+    })
+    expect(await engine.imageId('app:1')).toBe(ID)
+    expect(await engine.imageId('none:1')).toBeUndefined()
+    expect(requests.filter((call) => call.includes('/images/'))).toHaveLength(2)
+  })
 })
 
 describe('untagging', () => {

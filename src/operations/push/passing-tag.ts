@@ -1,4 +1,5 @@
 import type { EnginePush } from '../../ports/engine-push.ts'
+import type { ImageSource } from './source.ts'
 
 /** A name that an image has in the engine only while it is pushed. */
 export class PassingTag {
@@ -20,8 +21,8 @@ export class PassingTag {
   }
 
   /** @throws as EnginePush.tagImage */
-  add(source: string, signal: AbortSignal | undefined): Promise<void> {
-    this.#added = this.#engine.tagImage(source, this.#target, signal)
+  add({ engineReference, title, repoTags }: ImageSource, signal: AbortSignal | undefined): Promise<void> {
+    this.#added = this.#engine.tagImage(engineReference ?? title, this.#target, signal, repoTags)
     return this.#added
   }
 

@@ -51,7 +51,7 @@ export async function pushTagByEngine(
   }
   onEvent({ type: 'phase', phase: 'push' })
   try {
-    if (!isThere) await tag.add(nameInEngine(source), signal)
+    if (!isThere) await tag.add(source, signal)
     const auth = credentials && { ...credentials, registry: host }
     const { digest } = await pushAgain(engine, job, target, auth, {
       secure,
@@ -59,8 +59,9 @@ export async function pushTagByEngine(
       onProgress: (progress) => onEvent(layerEvent(progress)),
       ...(signal ? { signal } : {}),
     })
-    const [pushed] = await Promise.all([confirmedContent(repository, name, digest, signal), release()])
-    return await learnedDescriptor(job, pushed)
+    const pushed = confirmedContent(repository, name, digest, signal)
+    const [descriptor] = await Promise.all([learnedDescriptor(job, pushed), release()])
+    return descriptor
   } finally {
     await release()
   }

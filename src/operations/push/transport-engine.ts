@@ -31,10 +31,7 @@ export async function transferByEngine(job: TransferJob, engine: EnginePush): Pr
 
   onEvent({ type: 'phase', phase: 'push' })
   try {
-    const [left] = await Promise.all([
-      sweepStagingTags(engine, signal),
-      tag.add(source.engineReference ?? source.title, signal),
-    ])
+    const [left] = await Promise.all([sweepStagingTags(engine, signal), tag.add(source, signal)])
     for (const name of left) {
       onEvent({ type: 'note', message: `removed ${name}, left by a run that was killed` })
     }
@@ -45,8 +42,9 @@ export async function transferByEngine(job: TransferJob, engine: EnginePush): Pr
       onProgress: (progress) => onEvent(layerEvent(progress)),
       ...(signal ? { signal } : {}),
     })
-    const [pushed] = await Promise.all([repository.readManifest(digest, signal), tag.remove()])
-    return { descriptor: await learnedDescriptor(job, pushed), release }
+    const pushed = repository.readManifest(digest, signal)
+    const [descriptor] = await Promise.all([learnedDescriptor(job, pushed), tag.remove()])
+    return { descriptor, release }
   } catch (error) {
     await Promise.all([release(), tag.remove()])
     throw error
@@ -54,7 +52,11 @@ export async function transferByEngine(job: TransferJob, engine: EnginePush): Pr
 }
 
 /** What the registry has after a push by the engine; what it says of its layers is remembered for the next push. */
-export async function learnedDescriptor(job: TransferJob, pushed: ManifestContent): Promise<Descriptor> {
+export async function learnedDescriptor(
+  job: TransferJob,
+  reading: Promise<ManifestContent>,
+): Promise<Descriptor> {
+  const pushed = await reading
   // Not knowing costs the next push time: it is no failure of this one.
   await learn(job, pushed).catch(() => job.signal?.throwIfAborted())
   return { mediaType: pushed.mediaType, digest: pushed.digest, size: pushed.bytes.length }
@@ -66,7 +68,11 @@ async function learn(job: TransferJob, pushed: ManifestContent): Promise<void> {
   const parsed = content && parseManifest(content.bytes, content.mediaType)
   if (parsed?.kind !== 'manifest' || parsed.layers.length !== source.diffIDs.length) return
   const { digest: config } = parsed.config
-  const configBytes = (await cache.document(config)) ?? (await readConfig(parsed.config, repository, signal))
+  // Whoever does not know an image by its config will not ask for it.
+  const isWanted = source.configDigest !== undefined
+  const configBytes =
+    (await cache.document(config)) ??
+    (isWanted ? await readConfig(parsed.config, repository, signal) : undefined)
   const { host, repository: path } = repository.location
   const { digest, mediaType, bytes } = content!
   await cache.remember({
