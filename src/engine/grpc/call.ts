@@ -1,5 +1,6 @@
 import { type ClientHttp2Session, connect, constants } from 'node:http2'
 import type { Duplex } from 'node:stream'
+import { makeVisible } from '../../internal/control-characters.ts'
 import { readMessages, writeMessage } from './framing.ts'
 import type { ProtobufMessage } from './protobuf.ts'
 
@@ -41,7 +42,7 @@ export class GrpcClient {
     const readStatus = (fields: Readonly<Record<string, unknown>>) => {
       const status = fields['grpc-status']
       if (status === undefined || status === '0') return
-      refusal = `${decodeURIComponent(String(fields['grpc-message'] ?? ''))} (gRPC status ${status})`
+      refusal = `${makeVisible(decoded(String(fields['grpc-message'] ?? '')))} (gRPC status ${status})`
     }
     stream.on('response', readStatus).on('trailers', readStatus)
     const stop = () => stream.close(constants.NGHTTP2_CANCEL)
@@ -62,5 +63,14 @@ export class GrpcClient {
   close(): void {
     this.#session.destroy()
     this.#connection.destroy()
+  }
+}
+
+/** A receiver has to take a message that is not percent-encoded, too. */
+function decoded(message: string): string {
+  try {
+    return decodeURIComponent(message)
+  } catch {
+    return message
   }
 }
