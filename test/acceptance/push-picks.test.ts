@@ -7,6 +7,7 @@ import { buildImage } from '../services/build-image.ts'
 import { callEngine } from '../services/engine.ts'
 import { describeWith, service } from '../services/use.ts'
 import { EXPORTS, type FaultProxy, faultProxy, UPLOADS } from '../support/fault-proxy.ts'
+import { losesSession } from '../support/faults.ts'
 import { imgctl, jsonError, serve, startImgctl, type TestServer } from './program.ts'
 
 const MIB = 1024 * 1024
@@ -61,7 +62,7 @@ describeWith(['dockerClassic'], 'a push of what changed, from an engine with a g
     const { body } = await callEngine(socketPath(), '/images/json')
     const images = JSON.parse(body.toString()) as { RepoTags: string[] | null }[]
     const all = images.flatMap(({ RepoTags }) => RepoTags ?? [])
-    return all.filter((tag) => tag.startsWith(repository) || /^127\.0\.0\.1:\d+\/imgctl:/.test(tag)).sort()
+    return all.filter((tag) => tag.startsWith(repository) || /^127\.0\.0\.1:\d+\/imgctl\//.test(tag)).sort()
   }
   const idOf = async (reference: string) => {
     const { body } = await callEngine(socketPath(), `/images/${reference}/json`)
@@ -151,6 +152,26 @@ describeWith(['dockerClassic'], 'a push of what changed, from an engine with a g
     expect([failed.code, jsonError(failed).code]).toEqual([1, 'DISK_FULL'])
     expect(engine.count('GET', EXPORTS)).toBe(0)
     expect(await tags()).toEqual(before)
+  })
+
+  test('a session that is lost: the layer is read once more, and nothing else', async () => {
+    await build('10', { below: 'below', above: noise(BASE) })
+    const before = await tags()
+    registry.faultFor = losesSession(MIB)
+    const pushed = await push('10')
+    expect(pushed).toMatchObject({ code: 0, stderr: expect.stringContaining('reading the image again') })
+    expect([engine.count('GET', EXPORTS), engine.count('POST', PUSHES)]).toEqual([0, 2])
+    expect(await tags()).toEqual(before)
+    expect(await servedId('10')).toBe(await idOf(`${repository}:10`))
+  })
+
+  test('--concurrency 1: a layer is sent when the one before is there', async () => {
+    await build('11', { below: noise(CHANGED), above: noise(CHANGED) })
+    registry.faultFor = ({ method }) => (method === 'PATCH' ? { bytesPerSecond: 8 * MIB } : undefined)
+    expect(await push('11', '--concurrency', '1')).toMatchObject({ code: 0 })
+    const steps = registry.of(undefined, UPLOADS).map(({ method }) => method)
+    const ends = steps.filter((method) => method === 'POST' || method === 'PUT')
+    expect(ends).toEqual(['POST', 'PUT', 'POST', 'PUT', 'POST', 'PUT'])
   })
 
   test.each(['SIGINT', 'SIGTERM'] as const)('%s in the middle: no tag stays', async (signal) => {

@@ -11,7 +11,7 @@ import { SentShare } from './sent-share.ts'
 import type { ImageSource, SourceLayer } from './source.ts'
 import type { TransferJob } from './transfer.ts'
 
-/** Layers compressed at once, whatever the concurrency: it bounds memory. */
+/** Layers compressed at once, however great the concurrency: it bounds memory. */
 const ENCODED_AT_ONCE = 3
 /** A registry that loses the same upload again and again is not worth more. */
 const TRIES_OF_A_LOST_UPLOAD = 2
@@ -25,7 +25,7 @@ export class LayerTransfer {
   readonly #planned: ReadonlyMap<Digest, PlannedLayer>
   readonly #watch: ProgramWatch | undefined
   /** Each holds blocks and chunks in memory; more at once are no quicker, since one keeps every core busy. */
-  readonly #encoding = new Semaphore(ENCODED_AT_ONCE)
+  readonly #encoding: Semaphore
   /** By the layer's `content`. */
   readonly #done = new Map<string, Descriptor>()
   /** Whether a layer was left out because the registry said that it has it. */
@@ -35,6 +35,7 @@ export class LayerTransfer {
     this.#job = job
     this.#planned = new Map(job.plan.layers.map((layer) => [layer.diffID, layer]))
     this.#watch = watchProgram(job.source)
+    this.#encoding = new Semaphore(Math.min(ENCODED_AT_ONCE, job.concurrency))
   }
 
   /** The architectures of the program that a container would start, as far as it passed. */

@@ -14,7 +14,7 @@ import {
 import { LayerTransfer } from './layer-transfer.ts'
 import type { PushPlan } from './plan.ts'
 import { isComplete } from './push-facts.ts'
-import type { SourceManifest, TransferLayer, TransferredLayers } from './source.ts'
+import type { SourceManifest, TransferLayer } from './source.ts'
 import type { TransferJob, Transferred } from './transfer.ts'
 
 /**
@@ -57,17 +57,8 @@ async function transferLayers(job: TransferJob, transfer: LayerTransfer): Promis
       atOnce: concurrency,
       signal,
     })
-  let sent: TransferredLayers
-  try {
-    sent = await read()
-  } catch (error) {
-    // An export cannot be read again from its middle. What it brought so far stays.
-    if (!isCode(error, 'UPLOAD_LOST') || source.kind !== 'engine') throw error
-    onEvent({ type: 'note', message: `${error.message}, reading the image again` })
-    sent = await read()
-  }
+  const { configBytes, layers, manifest } = await orAgain(job, read)
   warnOfProgram(transfer.programs, job)
-  const { configBytes, layers, manifest } = sent
   const config = { mediaType: OCI_CONFIG, digest: digestBytes(configBytes), size: configBytes.length }
   return finish(job, { config, bytes: configBytes, layers, manifest })
 }
@@ -84,11 +75,26 @@ async function transferPicked(job: TransferJob, transfer: LayerTransfer): Promis
     sent.set(layer.diffID!, blob)
     return blob
   }
-  const bytes = await source.pickLayers!(new Set(missing.map(({ diffID }) => diffID)), send, signal)
+  const read = () => {
+    const wanted = missing.map(({ diffID }) => diffID).filter((diffID) => !sent.has(diffID))
+    return source.pickLayers!(new Set(wanted), send, signal)
+  }
+  const bytes = await orAgain(job, read)
   warnOfProgram(transfer.programs, job)
   const layers = plan.layers.map(({ diffID, descriptor }) => sent.get(diffID) ?? descriptor!)
   const config = { mediaType: OCI_CONFIG, digest: digestBytes(bytes), size: bytes.length }
   return finish(job, { config, bytes, layers })
+}
+
+/** What an engine sends cannot be read again from its middle. What it brought so far stays. */
+async function orAgain<T>({ source, onEvent }: TransferJob, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    if (!isCode(error, 'UPLOAD_LOST') || source.kind !== 'engine') throw error
+    onEvent({ type: 'note', message: `${error.message}, reading the image again` })
+    return read()
+  }
 }
 
 interface Content {
