@@ -7,6 +7,8 @@ import { encodeMessage } from '../grpc/protobuf.ts'
 
 /** Starts a build whose steps a client asks for, one by one (moby/buildkit api/services/control, client/build.go). */
 const SOLVE = '/moby.buildkit.v1.Control/Solve'
+/** The engine's list of builds does not show it. Engines before 23 have no such list. */
+const INTERNAL = 1
 /** What a client of such a build may ask (moby/buildkit frontend/gateway/pb). */
 const RESOLVE_IMAGE_CONFIG = '/moby.buildkit.v1.frontend.LLBBridge/ResolveImageConfig'
 /** Says which build a request belongs to (moby/buildkit util/grpcerrors, client/buildid). */
@@ -33,7 +35,7 @@ export async function readImageConfig(
   const options = signal ? { signal } : {}
   try {
     // It lasts until the connection ends.
-    client.call(SOLVE, encodeMessage({ 1: build }), options).catch(() => {})
+    client.call(SOLVE, encodeMessage({ 1: build, 11: INTERNAL }), options).catch(() => {})
     const answer = await client.call(RESOLVE_IMAGE_CONFIG, encodeMessage({ 1: target, 3: LOCAL }), {
       ...options,
       headers: { [BUILD_ID_HEADER]: build },

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { EventEmitter, on } from 'node:events'
 import type { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
@@ -13,7 +13,8 @@ import { tagImage, untagImage } from '../tags.ts'
 import { readImageConfig } from './image-config.ts'
 import { LoopbackRegistry, type Upload } from './loopback-registry.ts'
 
-const REPOSITORY = 'imgctl'
+/** Who may ask the engine knows the repository's name. Others of this machine find the port, but cannot guess it. */
+const SECRET_BYTES = 16
 /** An engine that begins no upload for so long, and sends none, begins no more: it was told to push fewer at once. */
 const STALLED_MS = 5000
 
@@ -32,8 +33,9 @@ export async function pickLayers(
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
   const { id } = await inspectImage(engine, reference, signal)
-  const registry = await LoopbackRegistry.open(REPOSITORY)
-  const target = `${registry.host}/${REPOSITORY}:${tag}`
+  const repository = `imgctl/${randomBytes(SECRET_BYTES).toString('hex')}`
+  const registry = await LoopbackRegistry.open(repository)
+  const target = `${registry.host}/${repository}:${tag}`
   try {
     await tagImage(engine, reference, target, signal)
     const config = await readImageConfig(engine, target, id, signal).catch(unsupported(signal))
@@ -60,6 +62,7 @@ class LayerPick {
   readonly #seen = new Set<string>()
   readonly #taken = new Set<Promise<void>>()
   #reading = 0
+  #stalled: NodeJS.Timeout | undefined
 
   constructor(
     engine: EngineConnection,
@@ -71,6 +74,7 @@ class LayerPick {
     this.#engine = engine
     this.#registry = registry
     this.#wanted = new Map([...wanted].map((diffID) => [shortDigest(diffID), diffID]))
+    if (this.#wanted.size < wanted.size) throw unreadable('two of them have the same short id')
     this.#take = take
     this.#signal = signal
   }
@@ -79,21 +83,23 @@ class LayerPick {
   async run(target: string): Promise<void> {
     const stop = () => this.#end.abort(this.#signal?.reason)
     this.#signal?.addEventListener('abort', stop, { once: true })
-    const stalled = setInterval(() => {
+    this.#stalled = setInterval(() => {
       if (this.#reading === 0) this.#end.abort(unreadable('it begins no other layer'))
     }, STALLED_MS)
     const pushed = this.#push(target)
     try {
-      await this.#receive(() => stalled.refresh())
+      await this.#receive()
       await Promise.all(this.#taken)
       this.#end.signal.throwIfAborted()
     } catch (error) {
       throw this.#end.signal.reason ?? error
     } finally {
-      clearInterval(stalled)
+      clearInterval(this.#stalled)
       this.#signal?.removeEventListener('abort', stop)
       this.#end.abort()
-      await pushed
+      // What is still being read is cut off, and has tidied up when the pick is over.
+      this.#registry.close()
+      await Promise.all([pushed, ...this.#taken])
     }
   }
 
@@ -117,9 +123,9 @@ class LayerPick {
   }
 
   /** Begins one upload after the other until all that are wanted have begun. */
-  async #receive(onUpload: () => void): Promise<void> {
+  async #receive(): Promise<void> {
     for await (const upload of this.#registry.uploads(this.#end.signal)) {
-      onUpload()
+      this.#stalled?.refresh()
       const { value } = await this.#pushing.next()
       const [layer, size] = value as [string, number]
       const diffID = this.#wanted.get(layer)
@@ -131,12 +137,13 @@ class LayerPick {
   async #read(upload: Upload, layer: Omit<PickedLayer, 'tar'>): Promise<void> {
     this.#reading += 1
     try {
-      await this.#take({ ...layer, tar: verified(upload.body, layer.diffID) })
+      await this.#take({ ...layer, tar: verified(upload.body, layer.diffID) }, this.#end.signal)
       upload.accept()
     } catch (error) {
       this.#end.abort(error)
     } finally {
       this.#reading -= 1
+      this.#stalled?.refresh()
     }
   }
 }

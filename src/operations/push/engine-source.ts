@@ -37,8 +37,10 @@ export async function engineSource(
   const variant = ownVariant(image)
   const pick: PickLayers = async (wanted, transfer, signal) => {
     await sweepStagingTags(engine, signal)
-    const take = async (layer: PickedLayer) => void (await transfer(singleLayer(layer), signal))
-    return engine.pickLayers(reference, { tag: newStagingTag(), wanted }, take, signal)
+    const take = async (layer: PickedLayer, signal: AbortSignal) =>
+      void (await transfer(singleLayer(layer), signal))
+    // By its id: the other layers are those of this very image, whatever its name stands for by now.
+    return engine.pickLayers(image.id, { tag: newStagingTag(), wanted }, take, signal)
   }
   return {
     kind: 'engine',
