@@ -9,12 +9,12 @@ import { quoteName } from './archive-error.ts'
  *
  * @throws ImgctlError FILE_UNREADABLE; `shown` names the file in the message
  */
-export async function statIfThere(fullPath: string, path: string): Promise<Stats | undefined> {
+export async function statIfThere(fullPath: string, shown: string): Promise<Stats | undefined> {
   try {
     return await stat(fullPath)
   } catch (cause) {
     if (isMissing(cause)) return undefined
-    throw unreadable(path, cause)
+    throw unreadable(shown, cause)
   }
 }
 

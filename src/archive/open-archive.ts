@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { ImgctlError } from '../errors/error.ts'
+import { countedBytes } from '../internal/counted-bytes.ts'
 import { archiveInvalid, quoteName } from './archive-error.ts'
 import type { ArchiveFiles } from './archive-files.ts'
 import type { ArchiveLayer, LayerDescription, OpenedArchive } from './archive-image.ts'
@@ -135,17 +136,12 @@ async function peek(
   return { head, all: all() }
 }
 
-async function* counted(
+function counted(
   chunks: AsyncIterable<Uint8Array>,
   size: number | undefined,
   { onProgress }: OpenArchiveOptions,
-): AsyncGenerator<Uint8Array> {
-  let bytes = 0
-  for await (const chunk of chunks) {
-    yield chunk
-    bytes += chunk.length
-    onProgress?.(bytes, size)
-  }
+): AsyncIterable<Uint8Array> {
+  return onProgress ? countedBytes(chunks, (bytes) => onProgress(bytes, size)) : chunks
 }
 
 async function archiveKind(files: ArchiveFiles): Promise<OpenedArchive['kind']> {

@@ -23,7 +23,7 @@ export async function* dockerSaveFiles(
   const layers = new Map(images.flatMap((image) => image.layers.map((layer) => [layerPath(layer), layer])))
   for (const [path, layer] of layers) {
     if (layer.compression === 'zstd') yield* decompressedLayer(path, layer, options)
-    else yield { path, size: layer.storedSize, body: () => readLayer(layer, options.signal) }
+    else yield { path, size: layer.storedSize, body: () => layer.chunks(options.signal) }
   }
   const configs = new Map(images.map((image) => [configPath(image), image.configBytes]))
   for (const [path, bytes] of configs) yield document(path, bytes)
@@ -49,15 +49,14 @@ async function* decompressedLayer(
   layer: ArchiveLayer,
   options: Pick<SpoolOptions, 'folder' | 'signal'>,
 ): AsyncGenerator<TarContent> {
-  const stored = readLayer(layer, options.signal)
+  // A decompressor keeps chunks while it works: each is to have memory of its own.
+  const stored = (await layer.open(
+    options.signal ? { signal: options.signal } : {},
+  )) as AsyncIterable<Uint8Array>
   const { handle, size } = await spool(decompressed(stored, 'zstd', layer.path), options)
   try {
     yield { path, size, body: () => untilAborted(options.signal, fileRange(handle, 0, size)) }
   } finally {
     await handle.close()
   }
-}
-
-async function* readLayer(layer: ArchiveLayer, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
-  yield* (await layer.open(signal ? { signal } : {})) as AsyncIterable<Uint8Array>
 }

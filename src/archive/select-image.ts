@@ -46,6 +46,20 @@ export function selectImage<Image extends ArchiveImage<LayerDescription>>(
   })
 }
 
+/** The images for a platform. @throws ImgctlError ARCH_MISMATCH when there is none */
+export function imagesFor<Image extends ArchiveImage<LayerDescription>>(
+  images: readonly Image[],
+  platform: Platform,
+): Image[] {
+  const found = images.filter((image) => matchesPlatform(image.platform, platform))
+  if (found.length > 0) return found
+  const offered = [...new Set(images.map((image) => makeVisible(formatPlatform(image.platform))))]
+  throw new ImgctlError('ARCH_MISMATCH', `the archive has no image for ${formatPlatform(platform)}`, {
+    context: [`it is for ${offered.join(', ')}`],
+    hint: `choose one with --platform ${offered[0]}`,
+  })
+}
+
 function isMeant(image: ArchiveImage<LayerDescription>, position: number, wanted: string): boolean {
   if (/^@[0-9]+$/.test(wanted)) return Number(wanted.slice(1)) === position
   if (image.names.includes(wanted)) return true

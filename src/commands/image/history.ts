@@ -1,6 +1,6 @@
 import { type FoundSecret, findSecrets } from '../../operations/history/find-secrets.ts'
 import { imageHistory } from '../../operations/history/image-history.ts'
-import { parseArgument } from '../../operations/push/target.ts'
+import { parseImageArgument } from '../../operations/image-argument.ts'
 import { printRecords } from '../../terminal/records.ts'
 import { type Output, warningLine } from '../../terminal/streams.ts'
 import { defineCommand } from '../command.ts'
@@ -41,7 +41,7 @@ export default defineCommand({
     const { streams, signal } = context
     const { remote, image, platform, format, quiet, human } = options
     if (remote) assertNoEngine(options, 'remote')
-    else if (parseArgument(args.source).kind === 'archive') assertNoEngine(options, 'archive')
+    else if (parseImageArgument(args.source).kind === 'archive') assertNoEngine(options, 'archive')
     const whole = options.noTrunc
     const steps = await imageHistory(
       {

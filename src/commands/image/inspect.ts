@@ -3,7 +3,7 @@ import { ImgctlError } from '../../errors/error.ts'
 import type { Platform } from '../../oci/platform.ts'
 import { describeArchive } from '../../operations/describe-archive.ts'
 import { describeLocal } from '../../operations/describe-local.ts'
-import { parseArgument } from '../../operations/push/target.ts'
+import { parseImageArgument } from '../../operations/image-argument.ts'
 import type { EngineImages } from '../../ports/engine.ts'
 import type { EngineCatalog } from '../../ports/engine-catalog.ts'
 import { printRecords } from '../../terminal/records.ts'
@@ -51,7 +51,7 @@ export default defineCommand({
         options,
       )
     }
-    if (args.images.every((name) => parseArgument(name).kind === 'archive'))
+    if (args.images.every((name) => parseImageArgument(name).kind === 'archive'))
       assertNoEngine(options, 'archive')
     const described = await describeAll(args.images, options, context)
     await printRecords(streams.stdout, described, DESCRIBED, options)
@@ -78,7 +78,7 @@ async function describeAll(
   let opened: (EngineCatalog & EngineImages) | undefined
   const described: Readonly<Record<string, unknown>>[] = []
   for (const name of names) {
-    const argument = parseArgument(name)
+    const argument = parseImageArgument(name)
     if (argument.kind === 'archive') {
       described.push(...(await describeArchive(argument.path, image, platform, signal)))
       continue

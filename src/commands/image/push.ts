@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { ImgctlError } from '../../errors/error.ts'
+import { parseImageArgument } from '../../operations/image-argument.ts'
 import { type Pushed, pushImage } from '../../operations/push/push-image.ts'
-import { parseArgument } from '../../operations/push/target.ts'
 import type { Session } from '../../ports/credentials.ts'
 import { createProgress } from '../../terminal/create-progress.ts'
 import type { Progress } from '../../terminal/progress.ts'
@@ -195,7 +195,7 @@ async function builtFirst(options: Options, { environment, streams }: CommandCon
 }
 
 function isArchive(source: string | undefined): boolean {
-  return source !== undefined && parseArgument(source).kind === 'archive'
+  return source !== undefined && parseImageArgument(source).kind === 'archive'
 }
 
 function nothingToPush(): ImgctlError {

@@ -1,12 +1,11 @@
 import type { ArchiveImage, ArchiveLayer } from '../../archive/archive-image.ts'
 import { openArchive } from '../../archive/open-archive.ts'
-import { selectImage } from '../../archive/select-image.ts'
+import { imagesFor, selectImage } from '../../archive/select-image.ts'
 import { LINUX_AMD64, type Platform } from '../../oci/platform.ts'
 import type { EngineImages } from '../../ports/engine.ts'
 import type { EngineHistory } from '../../ports/engine-transfer.ts'
 import { inspectFor, ownVariant } from '../engine-platform.ts'
-import { imagesFor } from '../load/choose-images.ts'
-import { parseArgument } from '../push/target.ts'
+import { parseImageArgument } from '../image-argument.ts'
 import { openRemoteImage, type RemotePorts } from '../remote-image.ts'
 import { type HistoryStep, stepsOfConfig, stepsOfEngine } from './steps.ts'
 
@@ -37,7 +36,7 @@ export async function imageHistory(
   signal?: AbortSignal,
 ): Promise<HistoryStep[]> {
   if (request.remote) return remoteHistory(await ports.remote(), request, signal)
-  const argument = parseArgument(request.source)
+  const argument = parseImageArgument(request.source)
   if (argument.kind === 'archive') return archiveHistory(argument.path, request, signal)
   const engine = await ports.engine()
   const { reference } = argument

@@ -1,6 +1,6 @@
 import type { ArchiveImage } from '../../archive/archive-image.ts'
-import { ImgctlError } from '../../errors/error.ts'
-import { formatPlatform, matchesPlatform, type Platform } from '../../oci/platform.ts'
+import { imagesFor } from '../../archive/select-image.ts'
+import type { Platform } from '../../oci/platform.ts'
 import type { EngineInfo } from '../../ports/engine.ts'
 
 /**
@@ -27,15 +27,4 @@ export function chooseImages(
 /** Equal for images that would take each other's name: those that differ in platform. */
 function contentName({ repoTags, configDigest }: ArchiveImage): string {
   return repoTags.length > 0 ? repoTags.join('\n') : configDigest
-}
-
-/** @throws ImgctlError ARCH_MISMATCH when no image is for the platform */
-export function imagesFor(images: readonly ArchiveImage[], platform: Platform): ArchiveImage[] {
-  const found = images.filter((image) => matchesPlatform(image.platform, platform))
-  if (found.length > 0) return found
-  const offered = [...new Set(images.map((image) => formatPlatform(image.platform)))]
-  throw new ImgctlError('ARCH_MISMATCH', `the archive has no image for ${formatPlatform(platform)}`, {
-    context: [`it is for ${offered.join(', ')}`],
-    hint: `choose one with --platform ${offered[0]}`,
-  })
 }

@@ -61,10 +61,7 @@ function asBlobs(image: ArchiveImage, signal: AbortSignal | undefined) {
   const layers = image.layers.flatMap((layer) => {
     const { descriptor } = layer
     if (descriptor === undefined) return []
-    async function* open(): AsyncGenerator<Uint8Array> {
-      yield* (await layer.open(signal ? { signal } : {})) as AsyncIterable<Uint8Array>
-    }
-    return [{ descriptor, open }]
+    return [{ descriptor, open: () => layer.chunks(signal) }]
   })
   return layers.length === image.layers.length ? { ...image, layers } : undefined
 }

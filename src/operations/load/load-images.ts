@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { ArchiveImage, OpenedArchive } from '../../archive/archive-image.ts'
 import { openArchive, openArchiveStream } from '../../archive/open-archive.ts'
+import { countedBytes } from '../../internal/counted-bytes.ts'
 import { shortDigest } from '../../oci/digest.ts'
 import { formatPlatform, LINUX_AMD64, matchesPlatform, type Platform } from '../../oci/platform.ts'
 import type { EngineImages } from '../../ports/engine.ts'
@@ -81,7 +82,9 @@ async function send(
   for (const image of chosen) warnOfPlatform(image, onEvent)
   const { bytes, size } = engineTar(archive, chosen, info, signal)
   onEvent({ type: 'phase', phase: 'load', total: size })
-  const counted = count(bytes, (done) => onEvent({ type: 'bytes', done: Math.min(done, size), total: size }))
+  const counted = countedBytes(bytes, (done) =>
+    onEvent({ type: 'bytes', done: Math.min(done, size), total: size }),
+  )
   const loaded = await engine.loadImages(counted, signal)
   const images: LoadedImage[] = []
   // What the engine has now, not what we sent.
@@ -109,16 +112,4 @@ function warnOfPlatform(image: ArchiveImage, onEvent: (event: LoadEvent) => void
 
 function bytesTo(onEvent: (event: LoadEvent) => void) {
   return (done: number, total: number | undefined) => onEvent({ type: 'bytes', done, total })
-}
-
-async function* count(
-  source: AsyncIterable<Uint8Array>,
-  onBytes: (bytes: number) => void,
-): AsyncGenerator<Uint8Array> {
-  let done = 0
-  for await (const chunk of source) {
-    yield chunk
-    done += chunk.length
-    onBytes(done)
-  }
 }

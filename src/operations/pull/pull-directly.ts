@@ -1,6 +1,7 @@
 import { packImages } from '../../archive/pack-images.ts'
 import { tarSize, writeTar } from '../../archive/tar-write.ts'
 import { withoutBufferGarbage } from '../../internal/buffer-garbage.ts'
+import { countedBytes } from '../../internal/counted-bytes.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { Platform } from '../../oci/platform.ts'
 import { formatReference, type Reference } from '../../oci/reference.ts'
@@ -44,7 +45,7 @@ export async function pullDirectly(
   const size = tarSize(files)
   const before = await idOf(engine, name, signal)
   await engine.loadImages(
-    counted(withoutBufferGarbage(writeTar(files)), (done) => onBytes(done, size)),
+    countedBytes(withoutBufferGarbage(writeTar(files)), (done) => onBytes(done, size)),
     signal,
   )
   const { id } = await engine.inspectImage(name, signal)
@@ -56,16 +57,4 @@ async function idOf(engine: EngineImages, name: string, signal: AbortSignal): Pr
     ({ id }) => id,
     () => undefined,
   )
-}
-
-async function* counted(
-  bytes: AsyncIterable<Uint8Array>,
-  onBytes: (done: number) => void,
-): AsyncGenerator<Uint8Array> {
-  let done = 0
-  for await (const chunk of bytes) {
-    yield chunk
-    done += chunk.length
-    onBytes(done)
-  }
 }

@@ -6,12 +6,13 @@ import { LINUX_AMD64, type Platform, parsePlatform } from '../../oci/platform.ts
 import type { Engine } from '../../ports/engine.ts'
 import type { EngineBuild } from '../../ports/engine-build.ts'
 import type { RegistryCredentialsSource } from '../../ports/registry-credentials.ts'
+import { parseImageArgument } from '../image-argument.ts'
 import type { BuildChoice } from './built-source.ts'
 import type { PushEvent } from './events.ts'
 import { openSource } from './open-source.ts'
 import { checkPlatform } from './platform-check.ts'
 import type { ImageSource } from './source.ts'
-import { checkName, parseArgument, targetName, typedReference } from './target.ts'
+import { checkName, targetName, typedReference } from './target.ts'
 
 export interface NamedSourcePorts {
   /** Called only for an image that is in an engine, or built there. */
@@ -68,7 +69,7 @@ export async function openNamedSource(run: Naming): Promise<NamedSource> {
 /** What is there already: in the engine, an archive or a layout. A name that cannot be one is refused first. */
 async function openNamed(run: Naming): Promise<NamedSource> {
   const { ports, request, signal } = run
-  const argument = parseArgument(request.source ?? '')
+  const argument = parseImageArgument(request.source ?? '')
   checkName(request.name, argument)
   const platforms = async () =>
     request.platform

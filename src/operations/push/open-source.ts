@@ -2,10 +2,10 @@ import { selectImage } from '../../archive/select-image.ts'
 import { ImgctlError } from '../../errors/error.ts'
 import { LINUX_AMD64, type Platform } from '../../oci/platform.ts'
 import type { Engine } from '../../ports/engine.ts'
+import type { ImageArgument } from '../image-argument.ts'
 import { archiveSource } from './archive-source.ts'
 import { engineSource } from './engine-source.ts'
 import type { ImageSource } from './source.ts'
-import type { PushArgument } from './target.ts'
 
 /**
  * Opens what the user named; it is to be closed. Nothing of a layer is read.
@@ -14,7 +14,7 @@ import type { PushArgument } from './target.ts'
  * @param platforms those that may be taken of several, the best first; asked for when something was found
  */
 export async function openSource(
-  argument: PushArgument,
+  argument: ImageArgument,
   wanted: string | undefined,
   engine: () => Promise<Engine>,
   platforms: () => Promise<readonly Platform[]>,

@@ -6,6 +6,7 @@ import type { Engine } from '../../ports/engine.ts'
 import type { Repository } from '../../ports/registry.ts'
 import type { RegistryCredentialsSource } from '../../ports/registry-credentials.ts'
 import { inspectFor } from '../engine-platform.ts'
+import { parseImageArgument } from '../image-argument.ts'
 import type { BuildChoice } from './built-source.ts'
 import { engineFirst } from './engine-first.ts'
 import type { PushEvent } from './events.ts'
@@ -19,7 +20,6 @@ import type { PushPorts } from './push-image.ts'
 import { confirmContent } from './register.ts'
 import type { ImageSource } from './source.ts'
 import { surveyPush } from './survey.ts'
-import { parseArgument } from './target.ts'
 import { DEFAULT_CONCURRENCY, type TransferJob } from './transfer.ts'
 import { transferDirect } from './transport-direct.ts'
 import { pushTagByEngine, standsFor } from './transport-engine-tag.ts'
@@ -129,7 +129,7 @@ async function openChosen(
   { source, image, platform }: RegistryPushRequest,
   signal: AbortSignal | undefined,
 ): Promise<ImageSource> {
-  const argument = parseArgument(source ?? '')
+  const argument = parseImageArgument(source ?? '')
   if (platform && argument.kind === 'image')
     await inspectFor(await engine(), argument.reference, platform, signal)
   const platforms = async () => {

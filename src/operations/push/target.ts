@@ -1,31 +1,13 @@
 import { ImgctlError } from '../../errors/error.ts'
 import { defaultImageName, type ImageName, parseImageName } from '../../oci/image-name.ts'
 import { parseReference } from '../../oci/reference.ts'
-
-const ARCHIVE_SUFFIX = /\.(?:tar|tgz|tar\.gz|tar\.zst|tar\.xz|tar\.bz2)$/i
-const PATH_START = /^(?:\.{1,2}[\\/]|[\\/]|~[\\/]|[A-Za-z]:[\\/])/
-const LAYOUT_PREFIX = 'oci:'
-
-/** What the user's one argument means. */
-export type PushArgument =
-  | { readonly kind: 'image'; readonly reference: string }
-  | { readonly kind: 'archive'; readonly path: string }
-
-/**
- * `oci:DIR` is a layout; what starts like a path, or ends like an archive, is a file; all else is an image in the
- * engine. No file is looked for: what an argument means does not depend on what lies in the current folder.
- */
-export function parseArgument(text: string): PushArgument {
-  if (text.startsWith(LAYOUT_PREFIX)) return { kind: 'archive', path: text.slice(LAYOUT_PREFIX.length) }
-  if (PATH_START.test(text) || ARCHIVE_SUFFIX.test(text)) return { kind: 'archive', path: text }
-  return { kind: 'image', reference: text }
-}
+import type { ImageArgument } from '../image-argument.ts'
 
 /** An image id, whole or as short as docker prints it: it names no repository. */
 const IMAGE_ID = /^(?:sha256:)?[0-9a-f]{12,64}$/
 
 /** The reference in an argument; undefined for archives and ids, which have no name in them. */
-export function typedReference(argument: PushArgument): string | undefined {
+export function typedReference(argument: ImageArgument): string | undefined {
   return argument.kind === 'image' && !IMAGE_ID.test(argument.reference) ? argument.reference : undefined
 }
 
@@ -34,7 +16,7 @@ export function typedReference(argument: PushArgument): string | undefined {
  *
  * @throws ImgctlError NAME_INVALID
  */
-export function checkName(option: string | undefined, argument: PushArgument): void {
+export function checkName(option: string | undefined, argument: ImageArgument): void {
   const typed = typedReference(argument)
   if (typed !== undefined) parseReference(typed)
   if (option !== undefined || typed !== undefined) targetName(option, typed, [])

@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import type { Writable } from 'node:stream'
 import { ImgctlError } from '../../errors/error.ts'
 import { withoutBufferGarbage } from '../../internal/buffer-garbage.ts'
+import { countedBytes } from '../../internal/counted-bytes.ts'
 import { writeStreamDurably } from '../../internal/durable-stream.ts'
 import { writeToStream } from '../../internal/paced-write.ts'
 import { parallelGzip, parallelZstd } from '../../internal/parallel-compress.ts'
@@ -64,8 +65,9 @@ export async function saveImages(
   const { phase, total } = content
   onEvent({ type: 'phase', phase, ...(total === undefined ? {} : { total }) })
   let written = 0
-  const counted = count(compress(reported(content, onEvent)), (bytes) => {
-    written += bytes
+  const archive = countedBytes(content.bytes, (done) => onEvent({ type: 'bytes', done, total }))
+  const counted = countedBytes(compress(archive), (bytes) => {
+    written = bytes
   })
   if ('stream' in target) await writeToStream(target.stream, counted, signal)
   else await writeFile(target.path, announced(counted, onEvent), signal)
@@ -96,28 +98,6 @@ function compressor(compression: SaveCompression | undefined): Compress {
   throw new ImgctlError('UNSUPPORTED', 'zstd needs Node.js 22.15 or newer', {
     hint: 'use --compress gzip, or: npx -p node@24 -p imgctl imgctl image save ...',
   })
-}
-
-async function* reported(
-  { bytes, total }: ArchiveContent,
-  onEvent: (event: SaveEvent) => void,
-): AsyncGenerator<Uint8Array> {
-  let done = 0
-  for await (const chunk of bytes) {
-    yield chunk
-    done += chunk.length
-    onEvent({ type: 'bytes', done, total })
-  }
-}
-
-async function* count(
-  source: AsyncIterable<Uint8Array>,
-  onBytes: (bytes: number) => void,
-): AsyncGenerator<Uint8Array> {
-  for await (const chunk of source) {
-    onBytes(chunk.length)
-    yield chunk
-  }
 }
 
 /** Says that only the disk has to be waited for. */

@@ -2,25 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { formatImageName } from '../../../src/oci/image-name.ts'
 import type { Platform } from '../../../src/oci/platform.ts'
 import { checkPlatform } from '../../../src/operations/push/platform-check.ts'
-import { parseArgument, targetName } from '../../../src/operations/push/target.ts'
+import { targetName } from '../../../src/operations/push/target.ts'
 import type { EngineVariant } from '../../../src/ports/engine.ts'
-
-describe('the argument of push', () => {
-  test.each([
-    ['app:1.0', { kind: 'image', reference: 'app:1.0' }],
-    ['localhost:5000/app:1.0', { kind: 'image', reference: 'localhost:5000/app:1.0' }],
-    ['0123456789ab', { kind: 'image', reference: '0123456789ab' }],
-    ['app.tar', { kind: 'archive', path: 'app.tar' }],
-    ['app.tar.gz', { kind: 'archive', path: 'app.tar.gz' }],
-    ['APP.TGZ', { kind: 'archive', path: 'APP.TGZ' }],
-    ['./app', { kind: 'archive', path: './app' }],
-    ['../out/app.tar', { kind: 'archive', path: '../out/app.tar' }],
-    ['/var/app', { kind: 'archive', path: '/var/app' }],
-    ['C:\\images\\app', { kind: 'archive', path: 'C:\\images\\app' }],
-    ['oci:layout', { kind: 'archive', path: 'layout' }],
-    ['oci:/var/layout', { kind: 'archive', path: '/var/layout' }],
-  ])('%s', (text, expected) => expect(parseArgument(text)).toEqual(expected))
-})
 
 describe('the name on the server', () => {
   test.each([
