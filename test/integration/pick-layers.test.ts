@@ -1,5 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { connect as connectHttp2 } from 'node:http2'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { connect } from '../../src/engine/connection.ts'
@@ -99,15 +99,16 @@ describeWith(['dockerClassic'], 'single layers of a classic engine', () => {
 
   test('what fails ends the others, and they have tidied up before it is said', async () => {
     const failure = new Error('the registry is full')
-    const begun = Promise.withResolvers<void>()
+    const other = new EventEmitter()
+    const begun = once(other, 'begun')
     const tidied: unknown[] = []
     // The lowest is so deep that Docker begins it only when another one is done.
     const picked = pick([8, 7, 2], async ({ diffID }, signal) => {
       if (diffID === diffIDs[8]) {
-        await begun.promise
+        await begun
         throw failure
       }
-      begun.resolve()
+      other.emit('begun')
       await once(signal, 'abort')
       await new Promise((resolve) => setTimeout(resolve, 100))
       tidied.push(signal.reason)
