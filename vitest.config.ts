@@ -7,7 +7,7 @@ const COMMON = {
   // What is waited for comes; the second that is the default says only how busy the machine is.
   expect: { poll: { timeout: 30_000 } },
 } as const
-/** All files share three engines, and may meet there: one more try. `--retry=0` shows which do. */
+/** All files share three engines, and may meet there: one more try, until none needs it (ADR 69). `--retry=0` shows which do. */
 const SHARED = { ...COMMON, retry: 1 } as const
 
 /**
