@@ -58,7 +58,8 @@ export async function passBody(
       return
     }
     const due = startedAt + (exchange.sent / (fault.bytesPerSecond ?? Infinity)) * 1000
-    if (due > Date.now()) await sleep(due - Date.now())
+    const early = due - Date.now()
+    if (early > 0) await sleep(early)
   }
   forward.end()
 }

@@ -4,14 +4,12 @@ import type { FaultFor } from '../../support/fault.ts'
 import { UPLOADS } from '../../support/fault-proxy.ts'
 import { onCommits, onParts, refusal, times } from '../../support/faults.ts'
 import { routes } from './routes.ts'
-import { engineSource, IMAGE_BYTES, LAYER_COUNT, type Source } from './source.ts'
+import { ENGINE_TRIES, engineSource, IMAGE_BYTES, LAYER_COUNT, type Source } from './source.ts'
 import { trip } from './trip.ts'
 
 const MIB = 1024 * 1024
 const CHUNK = 8 * MIB
 const OVERHEAD = MIB
-/** Docker's own, of each layer. */
-const ENGINE_TRIES = 5
 /** Waits are real: 30 s of silence, and the time that a full buffer may take on a slow line; beside each other. */
 const PATIENCE_MS = 240_000
 

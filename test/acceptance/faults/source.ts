@@ -12,6 +12,8 @@ const MIB = 1024 * 1024
 /** They do not compress: what is sent is as large as what is read. The larger one is three chunks. */
 const LAYERS = [3 * MIB, 24 * MIB]
 export const LAYER_COUNT = LAYERS.length
+/** How often Docker tries to send each layer. */
+export const ENGINE_TRIES = 5
 export const IMAGE_BYTES = LAYERS.reduce((sum, bytes) => sum + bytes)
 
 /** An image that is pushed. */
